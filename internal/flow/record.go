@@ -1,0 +1,61 @@
+// Package flow holds what was seen on one TCP connection, in order and
+// unjudged. A live raw trial, an ordinary socket and a capture file all
+// become the same Record, so that the same pure functions judge them.
+package flow
+
+import (
+	"time"
+
+	"github.com/rstprobe/rstprobe/internal/packet"
+)
+
+// Source says how a record was made, and so what it can know.
+type Source uint8
+
+// The sources of records.
+const (
+	Raw     Source = iota + 1 // our own TCP client over raw sockets: every header field
+	Kernel                    // an ordinary socket: no header of any reset
+	Capture                   // a capture file
+)
+
+// Kind says what an event is.
+type Kind uint8
+
+// The kinds of event.
+const (
+	Sent          Kind = iota + 1 // a packet of ours left
+	Retransmitted                 // a packet of ours left again, same sequence number, because nothing acknowledged it
+	Received                      // a packet arrived on the flow, or an ICMP error that quotes it
+	Expired                       // a deadline of the trial passed; Packet is empty
+)
+
+// Event is one thing that happened.
+type Event struct {
+	At     time.Duration // since Record.Start, 1 µs resolution; kernel timestamps where there are any
+	Kind   Kind
+	Packet packet.Packet // zero iff Kind == Expired
+	N      int           // the packet's number in the exported capture, from 1; 0: not exported
+	TTL    uint8         // the stamp of a copy of ours (see probe.Trial.TTLs); 0: not a stamped copy
+}
+
+// Record is everything seen on one flow.
+type Record struct {
+	Key    packet.Key
+	Source Source
+	Start  time.Time     // wall clock of offset 0
+	End    time.Duration // when watching stopped
+	Events []Event       // ascending by At
+	Lost   int           // packets the kernel dropped on our receive socket during this record; > 0 caps confidence
+}
+
+// Packets are the events of one kind, in order.
+func (r Record) Packets(k Kind) []Event {
+	var out []Event
+	for _, e := range r.Events {
+		if e.Kind == k {
+			out = append(out, e)
+		}
+	}
+	return out
+}
