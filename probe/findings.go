@@ -1,0 +1,172 @@
+package probe
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/rstprobe/rstprobe/internal/payload"
+)
+
+// Findings are all the observations that bear on one question about a name.
+type Findings struct {
+	Kind             Kind
+	Leading          []Observation // controls answered before the first test name was sent
+	Trailing         []Observation // controls interleaved with the tests
+	Tests            []Observation
+	Random           []Observation // a name that nobody knows
+	NoName           []Observation // no name at all
+	Gap              []Observation // the test stimulus one byte ahead of sequence: a TCP may hold it, no application reads it
+	Elsewhere        []Observation // the test stimulus at the control address
+	ElsewhereControl []Observation // a control stimulus at the control address
+	Sweeps           Sweeps        // zero: not swept
+	Cut              bool          // interrupted
+}
+
+// Sweeps sum up the TTL-limited sweeps of one question. TTLs below ServerTTL
+// cannot reach the server.
+type Sweeps struct {
+	ServerTTL   int   // 0: not known
+	Rounds      int   // test sweeps
+	At          int   // the smallest TTL at which the test stimulus drew something or got lost; ServerTTL: none below drew anything; 0: nothing found
+	After       int   // the largest TTL below At at which the box was still not reached
+	Votes       int   // rounds that gave At
+	Hits        []int // packets drawn by copies below ServerTTL
+	ControlHits []int // the same, by control copies
+	Passed      []int // Time Exceeded about test copies with a TTL of At or more: they went on past the box
+	Control     []int // Time Exceeded about control copies with a TTL of At or more
+	Confirmed   bool  // a timed step gave the same At
+}
+
+func (f *Findings) controls() []Observation {
+	return append(append([]Observation{}, f.Leading...), f.Trailing...)
+}
+
+// class is how an observation compares with others of the same server.
+type class string
+
+// classOf tells answers apart by their kind, not by their words: servers give
+// different pages and certificates to different names.
+func classOf(o Observation) class {
+	if o.Outcome != OK {
+		return class(o.Outcome)
+	}
+	if o.Reply.Kind == payload.HTTPReply {
+		return class(fmt.Sprintf("http %dxx", o.Reply.Status/100))
+	}
+	return class(fmt.Sprintf("ok %v", o.Reply.Kind))
+}
+
+// worked reports whether the peer said anything that a client could use:
+// TCP and the path are in order.
+func worked(o Observation) bool { return o.Outcome == OK || o.Outcome == Alert }
+
+func count(obs []Observation, is func(Observation) bool) int {
+	n := 0
+	for _, o := range obs {
+		if is(o) {
+			n++
+		}
+	}
+	return n
+}
+
+// most is the commonest outcome and its stage; "" for none.
+func most(obs []Observation) (Outcome, Stage) {
+	votes := map[Outcome]int{}
+	var best Outcome
+	var stage Stage
+	for _, o := range obs {
+		votes[o.Outcome]++
+		if votes[o.Outcome] > votes[best] {
+			best, stage = o.Outcome, o.Stage
+		}
+	}
+	return best, stage
+}
+
+// minRTT is the smallest handshake RTT and how many there are.
+func minRTT(obs []Observation) (time.Duration, int) {
+	var least time.Duration
+	n := 0
+	for _, o := range obs {
+		if o.RTT > 0 {
+			n++
+			if least == 0 || o.RTT < least {
+				least = o.RTT
+			}
+		}
+	}
+	return least, n
+}
+
+// ttlRange is the range of remaining TTLs that the server's packets arrive
+// with: SYN-ACKs of all trials, and data of the controls.
+func (f *Findings) ttlRange() (low, high uint8) {
+	low = 255
+	add := func(ttl uint8) { low, high = min(low, ttl), max(high, ttl) }
+	for _, o := range f.all() {
+		if o.SYNACK != nil {
+			add(o.SYNACK.Packet.TTL)
+		}
+	}
+	for _, o := range f.controls() {
+		for _, d := range o.Data {
+			add(d.Packet.TTL)
+		}
+	}
+	return low, high
+}
+
+func (f *Findings) all() []Observation {
+	var all []Observation
+	for _, obs := range [][]Observation{f.Leading, f.Trailing, f.Tests, f.Random, f.NoName} {
+		all = append(all, obs...)
+	}
+	return all
+}
+
+// Differ is how many tests failed, or were answered in a way that no control
+// was: another kind of answer, of another length, from another distance. A
+// different answer alone proves nothing; it is a reason to look closer.
+func (f *Findings) Differ() int {
+	controls := f.controls()
+	low, high := f.ttlRange()
+	return count(f.Tests, func(o Observation) bool {
+		if !worked(o) {
+			return true
+		}
+		for _, d := range o.Data {
+			if d.Packet.TTL < low || d.Packet.TTL > high {
+				return true
+			}
+		}
+		return count(controls, func(c Observation) bool {
+			return classOf(c) == classOf(o) && c.Said == o.Said && len(c.FINs) == len(o.FINs)
+		}) == 0
+	})
+}
+
+// Failed is how many tests were reset, closed, dropped, stalled or refused.
+func (f *Findings) Failed() int {
+	return count(f.Tests, func(o Observation) bool { return !worked(o) })
+}
+
+// served reports whether the leading controls were answered.
+func (f *Findings) served() bool {
+	lead := f.Leading
+	return len(lead) > 0 && count(lead, worked)*2 > len(lead)
+}
+
+// ResetDelay is the longest time that an ending packet took after the
+// stimulus: how long a sweep has to listen.
+func (f *Findings) ResetDelay() time.Duration {
+	var longest time.Duration
+	for _, o := range f.Tests {
+		for _, seen := range [][]Seen{o.Resets, o.FINs, o.Data} {
+			for _, s := range seen {
+				longest = max(longest, s.Delay)
+			}
+		}
+	}
+	return longest
+}

@@ -1,0 +1,109 @@
+package probe
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/rstprobe/rstprobe/internal/flow"
+	"github.com/rstprobe/rstprobe/internal/payload"
+)
+
+// Kind is the kind of a test.
+type Kind string
+
+// The kinds of test.
+const (
+	SYN  Kind = "syn"  // a bare SYN
+	SNI  Kind = "sni"  // a ClientHello with a server_name (RFC 6066 §3)
+	Host Kind = "host" // an HTTP/1.1 request with a Host (RFC 9112 §3.2)
+)
+
+// Stimulus is what is said to the server once the connection stands.
+type Stimulus struct {
+	Kind   Kind
+	Name   string        // server_name or Host; "" for none
+	Path   string        // of an HTTP request; "" is "/"
+	Shape  payload.Shape // of a ClientHello; "" is payload.Plain
+	Length int           // total bytes, padded; 0: the natural length
+	Seed   uint64        // of the random fields
+}
+
+// Bytes is the payload, extra bytes longer than Length or than its natural
+// length. A SYN has none.
+func (s Stimulus) Bytes(extra int) ([]byte, error) {
+	length := s.Length
+	if length == 0 && extra > 0 {
+		b, err := s.Bytes(0)
+		if err != nil {
+			return nil, err
+		}
+		length = len(b)
+	}
+	if length > 0 {
+		length += extra
+	}
+	switch s.Kind {
+	case SNI:
+		return payload.ClientHello(s.Name, s.Shape, length, s.Seed)
+	case Host:
+		return payload.HTTPRequest(s.Name, s.Path, length)
+	case SYN:
+	}
+	return nil, nil
+}
+
+// Role is what a trial is for.
+type Role string
+
+// The roles.
+const (
+	Control  Role = "control"  // a harmless name that the server is expected to treat like the test name
+	Test     Role = "test"     // the name asked about
+	Baseline Role = "baseline" // how this server treats an unknown name, no name, another port
+)
+
+// Profile is the option set of our SYN.
+type Profile uint8
+
+// The SYN profiles.
+const (
+	LinuxSYN Profile = iota // MSS, SACK permitted, timestamps, NOP, window scale: what Linux sends
+	BareSYN                 // no options, a 20-byte header
+)
+
+// Trial is one connection, or one bare packet, with one stimulus.
+type Trial struct {
+	Role     Role
+	Remote   netip.AddrPort
+	Stimulus Stimulus
+	Profile  Profile
+
+	// TTLs: nil sends the stimulus once, at the system's TTL. Otherwise one
+	// copy per TTL, ascending, all at the same sequence number and each
+	// stamped with its TTL k: its acknowledgment number is k lower and it is
+	// k bytes longer; its IPv4 ID is base+k. For a SYN the sequence number
+	// itself is k lower.
+	TTLs []uint8
+	// Step is the time between two copies; 0 sends them back to back. With a
+	// step the copies carry no stamp, and the sweep ends at the first reset:
+	// the copy sent last drew it.
+	Step time.Duration
+	// Ahead leaves a gap of that many bytes before the stimulus, so that the
+	// peer's TCP may acknowledge it selectively but no application reads it.
+	Ahead int
+
+	LocalPort uint16        // 0: leased
+	Timeout   time.Duration // silence limit after the SYN, and again after the stimulus; 0: one second
+	Linger    time.Duration // keep listening that long after a reset, or whatever else ends the trial: late packets are evidence
+	Watch     time.Duration // keep listening that long after an answer: a forged reset may come late; 0: Linger
+	// Enough, once closed, ends the watching of a trial that was answered:
+	// the caller knows by then how late a reset would come. May be nil.
+	Enough <-chan struct{}
+}
+
+// Exchanger carries trials out on some network. A network that misbehaves is
+// in the record; an error means that we could not measure.
+type Exchanger interface {
+	Exchange(ctx context.Context, t Trial) (flow.Record, error)
+}
