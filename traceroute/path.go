@@ -1,0 +1,75 @@
+// Package traceroute places a box on a path: TTL-limited trials in, the
+// answers hop by hop and the segment on which control and test part out.
+//
+// Convention: a packet sent with TTL n can be seen on the wire into router n
+// and dies there. A box that acts at TTL n and not at n-1 sits between router
+// n-1, after its TTL check, and the ingress of router n.
+package traceroute
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/rstprobe/rstprobe/probe"
+)
+
+// Answer is what one TTL drew.
+type Answer string
+
+// The answers.
+const (
+	NotSent      Answer = ""
+	Silent       Answer = "silent"
+	TimeExceeded Answer = "time_exceeded"
+	ResetAnswer  Answer = "reset"
+	BothAnswers  Answer = "reset_and_time_exceeded"
+	Injected     Answer = "injected_response"
+	Unreachable  Answer = "unreachable"
+	FromServer   Answer = "server" // the destination itself: SYN-ACK, acknowledgment, data
+)
+
+// Hop is one router, or the silence where one should be.
+type Hop struct {
+	TTL     int
+	Addr    netip.Addr    // invalid: silent
+	Name    string        // reverse DNS, "" when unknown
+	ASN     int           // 0 when unknown
+	RTT     time.Duration // smallest; 0 when silent
+	Control Answer
+	Test    Answer
+}
+
+// Path is what lies between us and the server.
+type Path struct {
+	ServerTTL int   // the smallest TTL at which the server answers; 0: it never did
+	Hops      []Hop // ascending by TTL, 1 … ServerTTL (or as far as was probed)
+}
+
+// Method names a localiser.
+type Method string
+
+// The localisers.
+const (
+	CodedBurst Method = "coded_burst"     // one connection, one stamped copy per TTL
+	TimedSteps Method = "timed_ascending" // one connection, one copy per step
+	DarkZone   Method = "icmp_dark_zone"  // where the test copies stop drawing Time Exceeded and the control copies go on
+	SYNSweep   Method = "syn_sweep"       // bare SYNs
+)
+
+// Point is a router on the path.
+type Point struct {
+	TTL  int        // 0: ourselves
+	Addr netip.Addr // invalid when silent
+}
+
+// Location is the segment on which a box sits.
+type Location struct {
+	After, At   Point  // after the TTL check of After … ingress of At
+	Device      *Point // nil unless a second, independent ruler names the router
+	Method      Method
+	Votes       int // rounds that gave this segment
+	Rounds      int
+	ForwardHops int // hops from us to the box, as probed: At.TTL-1 … 0 when unknown
+	ReverseHops int // hops from the box to us, from the reset's remaining TTL; 0 when unknown
+	Evidence    []probe.Evidence
+}
