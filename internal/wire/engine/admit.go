@@ -1,0 +1,138 @@
+package engine
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/rstprobe/rstprobe/internal/packet"
+	"github.com/rstprobe/rstprobe/internal/wire/utcp"
+	"github.com/rstprobe/rstprobe/probe"
+)
+
+// admit starts the trials that wait and have a free port, and ends those
+// that were cancelled. It reports whether the engine is closing.
+func (e *Engine) admit(now time.Time) (closing bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var still []*job
+	for _, j := range e.waiting {
+		switch {
+		case j.cancel || e.closing:
+			j.done <- result{err: e.closedError()}
+		case !e.start(j, now):
+			still = append(still, j)
+		}
+	}
+	e.waiting = still
+	told := e.told
+	e.told = nil
+	if e.closing {
+		told = slices.AppendSeq(told, maps.Values(e.jobs))
+	}
+	for _, j := range told {
+		switch {
+		case j.conn == nil || j.conn.Done():
+		case j.cancel || e.closing:
+			j.conn.Close(now)
+			e.collect(j)
+		case j.enough:
+			j.conn.Enough(now)
+			e.collect(j)
+		}
+	}
+	return e.closing
+}
+
+// start begins a trial; false means that no port is free for it now.
+func (e *Engine) start(j *job, now time.Time) bool {
+	t := j.trial
+	port, ok := e.lease(t)
+	if !ok {
+		if t.LocalPort != 0 && !slices.Contains(e.cfg.Ports, t.LocalPort) {
+			j.done <- result{err: fmt.Errorf("engine: local port %d is not one of ours", t.LocalPort)}
+			return true
+		}
+		return false
+	}
+	cfg, err := e.client(t, port)
+	if err != nil {
+		j.done <- result{err: err}
+		return true
+	}
+	j.key = packet.Key{Local: cfg.Local, Remote: cfg.Remote}
+	j.conn = utcp.New(cfg, now)
+	j.lost = e.cfg.Wire.Stats().Dropped
+	e.jobs[j.key], e.used[j.key] = j, true
+	if j.enough {
+		j.conn.Enough(now)
+	}
+	e.collect(j)
+	return true
+}
+
+// lease finds a local port for a trial. A flow that this run used before is
+// used again only when every port was: boxes and servers remember flows.
+func (e *Engine) lease(t probe.Trial) (uint16, bool) {
+	if t.LocalPort != 0 {
+		_, busy := e.jobs[e.key(t.LocalPort, t.Remote)]
+		return t.LocalPort, !busy && slices.Contains(e.cfg.Ports, t.LocalPort)
+	}
+	for _, again := range []bool{false, true} {
+		for range e.cfg.Ports {
+			port := e.cfg.Ports[e.port]
+			e.port = (e.port + 1) % len(e.cfg.Ports)
+			key := e.key(port, t.Remote)
+			if _, busy := e.jobs[key]; !busy && (again || !e.used[key]) {
+				return port, true
+			}
+		}
+	}
+	return 0, false
+}
+
+func (e *Engine) key(port uint16, remote netip.AddrPort) packet.Key {
+	return packet.Key{Local: netip.AddrPortFrom(e.cfg.Source, port), Remote: remote}
+}
+
+// client translates a trial into what its TCP client does.
+func (e *Engine) client(t probe.Trial, port uint16) (utcp.Config, error) {
+	cfg := utcp.Config{
+		Local: netip.AddrPortFrom(e.cfg.Source, port), Remote: t.Remote,
+		ISN:     packet.Seq(e.rng.Uint32()),
+		IPID:    uint16(e.rng.Uint32()), //nolint:gosec // truncation wanted
+		TTL:     systemTTL,
+		Bare:    t.Profile == probe.BareSYN,
+		TSVal:   e.rng.Uint32(),
+		Step:    t.Step,
+		Ahead:   t.Ahead,
+		Timeout: t.Timeout,
+		Linger:  t.Linger,
+		Watch:   t.Watch,
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = defaultTimeout
+	}
+	if t.Stimulus.Kind == probe.SYN {
+		cfg.SYNCopies = t.TTLs
+		return cfg, nil
+	}
+	ttls := t.TTLs
+	if len(ttls) == 0 {
+		ttls = []uint8{0}
+	}
+	for _, ttl := range ttls {
+		extra := int(ttl)
+		if t.Step > 0 {
+			extra = 0
+		}
+		b, err := t.Stimulus.Bytes(extra)
+		if err != nil {
+			return cfg, fmt.Errorf("engine: stimulus %s %q: %w", t.Stimulus.Kind, t.Stimulus.Name, err)
+		}
+		cfg.Copies = append(cfg.Copies, utcp.Copy{TTL: ttl, Bytes: b})
+	}
+	return cfg, nil
+}

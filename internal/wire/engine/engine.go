@@ -1,0 +1,282 @@
+// Package engine carries trials out over a wire: one goroutine admits them,
+// receives, runs their timers and flushes what they want to send. It knows
+// no operating system; the wire below does.
+package engine
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/rstprobe/rstprobe/internal/flow"
+	"github.com/rstprobe/rstprobe/internal/packet"
+	"github.com/rstprobe/rstprobe/internal/wire"
+	"github.com/rstprobe/rstprobe/internal/wire/pcapio"
+	"github.com/rstprobe/rstprobe/internal/wire/utcp"
+	"github.com/rstprobe/rstprobe/probe"
+)
+
+// Config is what an engine needs.
+type Config struct {
+	Wire   wire.Wire
+	Source netip.Addr        // our address on the wire
+	Ports  []uint16          // local ports that the kernel does not answer for us on
+	Rate   int               // packets per second, bursts of 64 apart; 0: DefaultRate
+	Seed   uint64            // of sequence numbers and ports
+	Log    *pcapio.Log       // keeps every packet; nil: none is kept
+	Trace  func(line string) // told every packet; nil: nobody
+}
+
+// DefaultRate is polite to any path and does not slow one diagnosis down:
+// a whole one sends about 250 packets.
+const DefaultRate = 1000
+
+// batch is how many datagrams go to the wire at once. Measured: 32 to 64 is
+// where larger batches stop paying.
+const batch = 64
+
+// systemTTL is the initial TTL of our full-TTL packets, Linux's default.
+const systemTTL = 64
+
+// defaultTimeout is the silence limit of a trial that names none; RFC 6298's
+// initial RTO.
+const defaultTimeout = time.Second
+
+// Engine implements probe.Exchanger.
+type Engine struct {
+	cfg  Config
+	quit chan struct{} // closed when the loop has returned
+
+	mu      sync.Mutex
+	waiting []*job // submitted, not admitted yet
+	told    []*job // flagged since the loop last looked
+	closing bool
+	fatal   error // why the loop ended, other than Close
+
+	// The rest belongs to the loop.
+	rng     *rand.Rand
+	limiter *rate.Limiter
+	jobs    map[packet.Key]*job
+	due     dueHeap
+	used    map[packet.Key]bool // flows used before; reused only when all ports were
+	port    int                 // index of the next port to lease
+	outbox  []outgoing
+	sent    int // datagrams given to the wire
+	count   int // packets numbered
+	stamps  [txRing]txRef
+}
+
+// txRing is how many sent datagrams may wait for their transmit time.
+const txRing = 1024
+
+type txRef struct {
+	tx  int // index+1, so that the zero value is none
+	job *job
+	n   int
+}
+
+type job struct {
+	trial  probe.Trial
+	key    packet.Key
+	conn   *utcp.Conn
+	cancel bool // guarded by Engine.mu
+	enough bool // guarded by Engine.mu
+	lost   int  // wire drops before the trial
+	unsent int  // packets of it in the outbox
+	err    error
+	done   chan result // capacity 1: the loop never waits for the caller
+	index  int         // in the heap
+	at     time.Time   // the deadline the heap knows
+}
+
+type result struct {
+	rec flow.Record
+	err error
+}
+
+type outgoing struct {
+	job *job
+	out utcp.Out
+}
+
+// New starts an engine. Close ends it and the wire.
+func New(cfg Config) (*Engine, error) {
+	if cfg.Wire == nil || len(cfg.Ports) == 0 || !cfg.Source.IsValid() {
+		return nil, errors.New("engine: a wire, a source address and local ports are needed")
+	}
+	if cfg.Rate == 0 {
+		cfg.Rate = DefaultRate
+	}
+	e := &Engine{
+		cfg:     cfg,
+		quit:    make(chan struct{}),
+		rng:     rand.New(rand.NewPCG(cfg.Seed, 0x9e3779b97f4a7c15)), //nolint:gosec // reproducible, not secret
+		limiter: rate.NewLimiter(rate.Limit(cfg.Rate), batch),
+		jobs:    map[packet.Key]*job{},
+		used:    map[packet.Key]bool{},
+	}
+	e.port = e.rng.IntN(len(cfg.Ports))
+	go e.loop()
+	return e, nil
+}
+
+// Exchange carries one trial out. When ctx ends first, it returns what was
+// recorded until then and the context's error.
+func (e *Engine) Exchange(ctx context.Context, t probe.Trial) (flow.Record, error) {
+	j := &job{trial: t, done: make(chan result, 1), index: -1}
+	e.mu.Lock()
+	if e.closing || e.fatal != nil {
+		defer e.mu.Unlock()
+		return flow.Record{}, e.closedError()
+	}
+	e.waiting = append(e.waiting, j)
+	e.mu.Unlock()
+	e.cfg.Wire.Wake()
+
+	enough := t.Enough
+	var cancelled error
+	for ended := ctx.Done(); ; {
+		select {
+		case r := <-j.done:
+			if cancelled != nil {
+				return r.rec, cancelled
+			}
+			return r.rec, r.err
+		case <-e.quit:
+			return e.afterQuit(j)
+		case <-ended:
+			ended, cancelled = nil, ctx.Err()
+			e.tell(j, &j.cancel)
+		case <-enough:
+			enough = nil
+			e.tell(j, &j.enough)
+		}
+	}
+}
+
+// tell sets a flag of a job and has the loop look at it.
+func (e *Engine) tell(j *job, flag *bool) {
+	e.mu.Lock()
+	*flag = true
+	e.told = append(e.told, j)
+	e.mu.Unlock()
+	e.cfg.Wire.Wake()
+}
+
+func (e *Engine) afterQuit(j *job) (flow.Record, error) {
+	select {
+	case r := <-j.done:
+		return r.rec, r.err
+	default:
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return flow.Record{}, e.closedError()
+	}
+}
+
+func (e *Engine) closedError() error {
+	if e.fatal != nil {
+		return fmt.Errorf("engine: %w", e.fatal)
+	}
+	return fmt.Errorf("engine: %w", net.ErrClosed)
+}
+
+// Close resets what is open, waits for the loop and closes the wire.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	e.closing = true
+	e.mu.Unlock()
+	e.cfg.Wire.Wake()
+	<-e.quit
+	return e.cfg.Wire.Close()
+}
+
+// Stats are the counters of the wire.
+func (e *Engine) Stats() (sent, dropped int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.sent, e.cfg.Wire.Stats().Dropped
+}
+
+// loop runs until Close, or until the wire fails.
+func (e *Engine) loop() {
+	defer close(e.quit)
+	frames := make([]wire.Frame, batch)
+	for {
+		now := time.Now()
+		last := e.admit(now)
+		e.tick(now)
+		until, err := e.flush(now)
+		if err == nil && last && len(e.jobs) == 0 && len(e.outbox) == 0 {
+			return
+		}
+		var n int
+		if err == nil {
+			n, err = e.cfg.Wire.Receive(frames, until)
+		}
+		if err != nil {
+			e.fail(err)
+			return
+		}
+		now = time.Now()
+		for _, f := range frames[:n] {
+			e.receive(f, now)
+		}
+		clear(frames[:n])
+	}
+}
+
+// fail ends every trial with what it has.
+func (e *Engine) fail(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.fatal = err
+	for _, j := range e.waiting {
+		j.done <- result{err: e.closedError()}
+	}
+	e.waiting = nil
+	for _, j := range e.jobs {
+		j.done <- result{rec: j.conn.Record(), err: e.closedError()}
+	}
+}
+
+// tick runs the timers that are due.
+func (e *Engine) tick(now time.Time) {
+	for len(e.due) > 0 && !now.Before(e.due[0].at) {
+		j := e.due[0]
+		j.conn.Tick(now)
+		e.collect(j)
+	}
+}
+
+// collect takes what a trial wants to send and re-arms its timer.
+func (e *Engine) collect(j *job) {
+	for {
+		out, ok := j.conn.Next()
+		if !ok {
+			break
+		}
+		e.outbox = append(e.outbox, outgoing{job: j, out: out})
+		j.unsent++
+	}
+	j.at = j.conn.Deadline()
+	switch {
+	case j.conn.Done():
+		if j.index >= 0 {
+			heap.Remove(&e.due, j.index)
+		}
+		e.finishIfSent(j)
+	case j.index >= 0:
+		heap.Fix(&e.due, j.index)
+	default:
+		heap.Push(&e.due, j)
+	}
+}

@@ -1,0 +1,148 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/rstprobe/rstprobe/internal/packet"
+	"github.com/rstprobe/rstprobe/internal/wire"
+	"github.com/rstprobe/rstprobe/internal/wire/pcapio"
+)
+
+// receive hands one frame to the trial that it belongs to.
+func (e *Engine) receive(f wire.Frame, now time.Time) {
+	if f.Raw == nil {
+		e.transmitted(f)
+		return
+	}
+	p, err := packet.Parse(f.Raw)
+	if err != nil {
+		return // foreign traffic that the filter let through; nothing of ours
+	}
+	key := p.ToUs()
+	if p.ICMP.Kind != 0 {
+		key = p.ICMP.Quote.Key()
+	}
+	j, ok := e.jobs[key]
+	if !ok {
+		return
+	}
+	n := e.number(f.At, f.Raw, p, false)
+	j.conn.Receive(f.At, now, p, n)
+	e.collect(j)
+}
+
+// transmitted moves a sent packet to the time at which the kernel says that
+// it left.
+func (e *Engine) transmitted(f wire.Frame) {
+	ref := e.stamps[f.Tx%txRing]
+	if ref.tx != f.Tx+1 {
+		return // too old
+	}
+	if e.jobs[ref.job.key] == ref.job { // else its record was handed over
+		ref.job.conn.Stamped(ref.n, f.At)
+	}
+	if e.cfg.Log != nil {
+		e.cfg.Log.SetTime(ref.n, f.At)
+	}
+}
+
+// number counts a packet, keeps it and traces it.
+func (e *Engine) number(at time.Time, raw []byte, p packet.Packet, sent bool) int {
+	e.count++
+	if e.cfg.Log != nil {
+		e.cfg.Log.Add(pcapio.Frame{N: e.count, At: at, Raw: raw, Sent: sent})
+	}
+	if e.cfg.Trace != nil {
+		e.cfg.Trace(fmt.Sprintf("%4d %s %s", e.count, at.Format("15:04:05.000000"), p))
+	}
+	return e.count
+}
+
+// flush sends as much of the outbox as the rate allows and says until when
+// to wait for frames.
+func (e *Engine) flush(now time.Time) (until time.Time, err error) {
+	for len(e.outbox) > 0 {
+		n := min(len(e.outbox), batch)
+		for n > 0 && !e.limiter.AllowN(now, n) {
+			n /= 2
+		}
+		if n == 0 {
+			// One token is due after 1/rate.
+			until = now.Add(time.Second / time.Duration(e.cfg.Rate))
+			break
+		}
+		if err := e.send(e.outbox[:n]); err != nil {
+			return until, err
+		}
+		e.outbox = e.outbox[n:]
+	}
+	if len(e.outbox) == 0 {
+		e.outbox = nil // let the sent packets go
+	}
+	if len(e.due) > 0 && (until.IsZero() || e.due[0].at.Before(until)) {
+		until = e.due[0].at
+	}
+	return until, nil
+}
+
+// send builds and sends one batch. A datagram that the network refuses ends
+// its own trial with the error; the others go on.
+func (e *Engine) send(outs []outgoing) error {
+	for len(outs) > 0 {
+		raws := make([][]byte, 0, len(outs))
+		for _, o := range outs {
+			raw, err := packet.Build(o.out.Packet)
+			if err != nil {
+				return fmt.Errorf("building a packet to %v: %w", o.out.Packet.Dst, err)
+			}
+			raws = append(raws, raw)
+		}
+		at := time.Now()
+		n, err := e.cfg.Wire.Send(raws)
+		for i, o := range outs[:n] {
+			e.noteSent(o, raws[i], at)
+		}
+		if err == nil {
+			if n < len(outs) {
+				return fmt.Errorf("the wire sent %d of %d packets and gave no reason", n, len(outs))
+			}
+			return nil
+		}
+		bad := outs[n]
+		bad.job.unsent--
+		bad.job.err = fmt.Errorf("sending to %v: %w", bad.out.Packet.Dst, err)
+		bad.job.conn.Close(at)
+		e.collect(bad.job)
+		outs = outs[n+1:]
+	}
+	return nil
+}
+
+func (e *Engine) noteSent(o outgoing, raw []byte, at time.Time) {
+	p, err := packet.Parse(raw)
+	if err != nil { // what Build made, Parse reads; keep the crafted value all the same
+		p = o.out.Packet
+		p.Raw = raw
+	}
+	n := e.number(at, raw, p, true)
+	e.stamps[e.sent%txRing] = txRef{tx: e.sent + 1, job: o.job, n: n}
+	e.mu.Lock()
+	e.sent++
+	e.mu.Unlock()
+	o.job.conn.Sent(at, o.out, p, n)
+	o.job.unsent--
+	e.finishIfSent(o.job)
+}
+
+// finishIfSent delivers the record of a trial that is over, once its last
+// packet has left.
+func (e *Engine) finishIfSent(j *job) {
+	if !j.conn.Done() || j.unsent > 0 || e.jobs[j.key] != j {
+		return
+	}
+	delete(e.jobs, j.key)
+	rec := j.conn.Record()
+	rec.Lost = e.cfg.Wire.Stats().Dropped - j.lost
+	j.done <- result{rec: rec, err: j.err}
+}

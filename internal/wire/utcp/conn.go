@@ -1,0 +1,258 @@
+// Package utcp is the TCP client of one trial, without I/O: it is given the
+// time and the packets that arrive, and says which packets to send and when
+// it wants to be called again. It keeps the record of the flow.
+//
+// It is no general TCP. It opens a connection, says one thing, acknowledges
+// what it hears, goes on listening after a reset, and closes what it opened.
+package utcp
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/rstprobe/rstprobe/internal/flow"
+	"github.com/rstprobe/rstprobe/internal/packet"
+)
+
+// Copy is one sending of the stimulus.
+type Copy struct {
+	TTL   uint8 // 0: the system's TTL, and no stamp
+	Bytes []byte
+}
+
+// Config says what one trial sends. Every field is required unless its
+// comment gives the meaning of zero.
+type Config struct {
+	Local, Remote netip.AddrPort
+	ISN           packet.Seq
+	IPID          uint16        // identification of the first packet; copy k carries IPID+k
+	TTL           uint8         // the system's
+	Bare          bool          // no SYN options
+	TSVal         uint32        // our timestamp clock at the start, ms
+	SYNCopies     []uint8       // a bare SYN, once per TTL; the rest of the trial does not happen
+	Copies        []Copy        // the stimulus; nil: the trial ends with the handshake
+	Step          time.Duration // between two copies; 0: a burst
+	Ahead         int           // leave a gap of that many bytes before the stimulus
+	RTO           time.Duration // first retransmission timeout; 0: InitialRTO
+	Timeout       time.Duration // silence limit, after the SYN and again after the stimulus
+	Linger        time.Duration // listen that long after a reset, or whatever else ends the trial
+	Watch         time.Duration // listen that long after an answer; 0: Linger
+}
+
+// InitialRTO is the retransmission timeout before any RTT is known (RFC 6298
+// §2.1).
+const InitialRTO = time.Second
+
+// minRTO keeps a retransmission from racing a delayed acknowledgment; the
+// figure is Linux's TCP_RTO_MIN.
+const minRTO = 200 * time.Millisecond
+
+// maxRetransmits bounds retransmissions of one segment within a trial. A
+// client's kernel would go on longer; two are enough to tell loss from a drop.
+const maxRetransmits = 2
+
+// window is what we offer (scaled by 2^windowScale): plenty for a server's
+// first flight.
+const (
+	window      = 64240
+	windowScale = 7
+	mss4        = 1460 // 1500 − 20 − 20
+	mss6        = 1440 // 1500 − 40 − 20
+)
+
+type state uint8
+
+const (
+	synSent state = iota + 1
+	established
+	closed
+)
+
+// Out is one packet to send.
+type Out struct {
+	Packet     packet.Packet // without Raw
+	Retransmit bool
+	Stamp      uint8
+}
+
+// Conn is one trial under way.
+type Conn struct {
+	cfg   Config
+	state state
+	rec   flow.Record
+
+	queue []Out // to be sent, in order
+
+	rcvNxt  packet.Seq
+	sndUna  packet.Seq
+	sndNxt  packet.Seq
+	tsEcho  uint32 // the peer's last TSval
+	elapsed uint32 // ms since the SYN, for our own TSval
+	hasTS   bool
+	pending map[packet.Seq]packet.Packet // out-of-order segments, by sequence number
+	peerMSS int
+	opened  bool // the peer holds state for us: close it
+
+	rtt       time.Duration // of the handshake; 0 until known
+	sent      int           // packets queued so far, for IP IDs
+	nextCopy  int
+	stepAt    time.Time // the next copy of a timed sweep; zero: none
+	rtoAt     time.Time // zero: nothing to retransmit
+	rto       time.Duration
+	resent    int
+	silentAt  time.Time // the trial ends then, unless something ends it earlier
+	endAt     time.Time // end of lingering; zero: nothing has ended the trial yet
+	synSentAt time.Time
+}
+
+// New starts a trial at now; its first packets are ready to be taken.
+func New(cfg Config, now time.Time) *Conn {
+	c := &Conn{
+		cfg:       cfg,
+		state:     synSent,
+		rec:       flow.Record{Key: packet.Key{Local: cfg.Local, Remote: cfg.Remote}, Source: flow.Raw, Start: now},
+		sndUna:    cfg.ISN,
+		sndNxt:    cfg.ISN.Add(1),
+		pending:   map[packet.Seq]packet.Packet{},
+		peerMSS:   536, // RFC 9293 §3.7.1: the default when no MSS option comes
+		rto:       cfg.RTO,
+		silentAt:  now.Add(cfg.Timeout),
+		synSentAt: now,
+	}
+	if c.rto == 0 {
+		c.rto = InitialRTO
+	}
+	if c.cfg.Watch == 0 {
+		c.cfg.Watch = c.cfg.Linger
+	}
+	if len(cfg.SYNCopies) > 0 {
+		for _, ttl := range cfg.SYNCopies {
+			c.push(packet.SYN, cfg.ISN.Add(-int(ttl)), 0, nil, ttl)
+		}
+		return c
+	}
+	c.push(packet.SYN, cfg.ISN, 0, nil, 0)
+	c.rtoAt = now.Add(c.rto)
+	return c
+}
+
+// Next takes the next packet to send.
+func (c *Conn) Next() (Out, bool) {
+	if len(c.queue) == 0 {
+		return Out{}, false
+	}
+	out := c.queue[0]
+	c.queue = c.queue[1:]
+	return out, true
+}
+
+// Sent records that out left as p (with Raw) at the given time, as number n
+// of the exported capture.
+func (c *Conn) Sent(at time.Time, out Out, p packet.Packet, n int) {
+	kind := flow.Sent
+	if out.Retransmit {
+		kind = flow.Retransmitted
+	}
+	c.rec.Events = append(c.rec.Events, flow.Event{At: c.offset(at), Kind: kind, Packet: p, N: n, TTL: out.Stamp})
+}
+
+// Stamped corrects the time of sent packet n to the kernel's.
+func (c *Conn) Stamped(n int, at time.Time) {
+	for i := len(c.rec.Events) - 1; i >= 0; i-- {
+		if e := &c.rec.Events[i]; e.N == n && e.Kind != flow.Received {
+			e.At = c.offset(at)
+			if i == 0 {
+				c.synSentAt = at
+			}
+			return
+		}
+	}
+}
+
+// Deadline is when Tick wants to be called next.
+func (c *Conn) Deadline() time.Time {
+	d := c.endAt
+	if d.IsZero() {
+		d = c.silentAt
+	}
+	for _, t := range []time.Time{c.rtoAt, c.stepAt} {
+		if !t.IsZero() && t.Before(d) {
+			d = t
+		}
+	}
+	return d
+}
+
+// Done reports whether the trial is over and all its packets were taken.
+func (c *Conn) Done() bool { return c.state == closed && len(c.queue) == 0 }
+
+// Record is what was seen; it is complete once Done.
+func (c *Conn) Record() flow.Record { return c.rec }
+
+// Tick acts on whatever is due at now.
+func (c *Conn) Tick(now time.Time) {
+	if c.state == closed {
+		return
+	}
+	if !c.stepAt.IsZero() && !now.Before(c.stepAt) {
+		c.sendCopy(now)
+	}
+	if !c.rtoAt.IsZero() && !now.Before(c.rtoAt) {
+		c.retransmit(now)
+	}
+	switch {
+	case !c.endAt.IsZero():
+		if !now.Before(c.endAt) {
+			c.Close(now)
+		}
+	case !now.Before(c.silentAt):
+		c.rec.Events = append(c.rec.Events, flow.Event{At: c.offset(now), Kind: flow.Expired})
+		c.Close(now)
+	}
+}
+
+// Close ends the trial and resets what the peer still holds open. A reset
+// rather than a FIN, since it asks for no answer that we would have to wait
+// for; RFC 9293 §3.5.2 has the peer check that it is exactly in sequence.
+func (c *Conn) Close(now time.Time) {
+	if c.state == closed {
+		return
+	}
+	c.rec.End = c.offset(now)
+	c.state = closed
+	c.rtoAt, c.stepAt = time.Time{}, time.Time{}
+	c.queue = nil
+	if !c.opened {
+		return
+	}
+	c.push(packet.RST|packet.ACK, c.sndUna, c.rcvNxt, nil, 0)
+	if c.cfg.Copies != nil && c.sndUna != c.sndNxt && c.unstamped() {
+		// The peer may have read what it never acknowledged to us.
+		c.push(packet.RST|packet.ACK, c.sndNxt, c.rcvNxt, nil, 0)
+	}
+}
+
+func (c *Conn) unstamped() bool { return len(c.cfg.Copies) > 0 && c.cfg.Copies[0].TTL == 0 }
+
+// end notes that something ended the trial: it listens on for the given time
+// at most, or less where an earlier event said so.
+func (c *Conn) end(now time.Time, listen time.Duration) {
+	c.stepAt = time.Time{}
+	if t := now.Add(listen); c.endAt.IsZero() || t.Before(c.endAt) {
+		c.endAt = t
+	}
+}
+
+// Enough ends the watching of a trial that was answered.
+func (c *Conn) Enough(now time.Time) {
+	c.cfg.Watch = c.cfg.Linger
+	if !c.endAt.IsZero() && now.Before(c.endAt) && c.state != closed {
+		c.Close(now)
+	}
+}
+
+// offset is t on the record's clock, in whole microseconds, so that a record
+// read back from a capture has the same times.
+func (c *Conn) offset(t time.Time) time.Duration {
+	return max(0, t.Sub(c.rec.Start).Truncate(time.Microsecond))
+}
