@@ -1,0 +1,108 @@
+package diagnosis
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/rstprobe/rstprobe/probe"
+	"github.com/rstprobe/rstprobe/traceroute"
+)
+
+// conclude draws the overall outcome and its sentence from the tests.
+func conclude(r *Result) (probe.Overall, string) {
+	if len(r.Tests) == 0 {
+		if r.Interrupted {
+			return probe.OverallInconclusive, "Interrupted before anything was known."
+		}
+		return probe.OverallInconclusive, "Nothing was measured."
+	}
+	worst, sentence := rank(r.Tests[0], r)
+	for _, t := range r.Tests[1:] {
+		if o, s := rank(t, r); order[o] > order[worst] {
+			worst, sentence = o, s
+		}
+	}
+	return worst, sentence
+}
+
+// order ranks outcomes: what a person must know first wins.
+var order = map[probe.Overall]int{
+	probe.Clean: 0, probe.ServerRefuses: 1, probe.OverallInconclusive: 2, probe.OverallUnreachable: 3, probe.Interference: 4,
+}
+
+// rank is the overall outcome of one test, and the sentence for it.
+func rank(t Test, r *Result) (probe.Overall, string) {
+	v := t.Verdict
+	what, target := subject(t), fmt.Sprintf("%s port %d", r.Target.Host, r.Target.Port)
+	switch {
+	case v.Interferes() && (v.Confidence == probe.Proved || v.Confidence == probe.Likely):
+		return probe.Interference, fmt.Sprintf("%s to %s is %s by %s%s, not by the server (%s).",
+			what, target, done[v.Outcome], authors[v.Author], place(t.Location, r.Path.ServerTTL), v.Confidence)
+	case v.Outcome == probe.OK:
+		return probe.Clean, fmt.Sprintf("%s to %s is answered normally (%d of %d); nothing interferes.", what, target, v.Counts.TestTotal-v.Counts.TestBad, v.Counts.TestTotal)
+	case v.Outcome == probe.Refused && v.Author == probe.Server:
+		return probe.ServerRefuses, fmt.Sprintf("%s refuses connections: the port is closed; nothing interferes on the path.", target)
+	case (v.Author == probe.Server || v.Author == probe.ServerSide) && v.Outcome != probe.Unreachable:
+		return probe.ServerRefuses, fmt.Sprintf("%s to %s is %s by %s itself (%s); nothing on the path interferes.", what, target, done[v.Outcome], authors[v.Author], v.Confidence)
+	case v.Outcome == probe.Unreachable || v.Outcome == probe.Drop && v.Stage == probe.StageSYN:
+		return probe.OverallUnreachable, fmt.Sprintf("%s does not answer: %s.", target, reason(v))
+	}
+	return probe.OverallInconclusive, fmt.Sprintf("%s to %s: %s, and the evidence does not tell who did it. Next: %s.", what, target, done[v.Outcome], v.Next)
+}
+
+func reason(v probe.Verdict) string {
+	if len(v.Evidence) > 0 {
+		return v.Evidence[0].Detail
+	}
+	return "no packet came back"
+}
+
+// subject names what was sent.
+func subject(t Test) string {
+	switch t.Kind {
+	case probe.SNI:
+		return fmt.Sprintf("TLS with server name %q", t.Name)
+	case probe.Host:
+		return fmt.Sprintf("HTTP with Host %q", t.Name)
+	case probe.SYN:
+	}
+	return "A connection"
+}
+
+// done puts an outcome into a participle.
+var done = map[probe.Outcome]string{
+	probe.OK: "answered", probe.Reset: "reset", probe.Fin: "closed without an answer", probe.Drop: "dropped", probe.Stall: "left without an answer",
+	probe.InjectedResponse: "answered with a forged response", probe.Alert: "refused with a TLS alert", probe.Refused: "refused with a reset",
+	probe.Unreachable: "reported unreachable", probe.Inconclusive: "not measurable",
+}
+
+var authors = map[probe.Author]string{
+	probe.Server: "the server", probe.ServerSide: "gear at the server's side", probe.OnPath: "a box beside the path that sees a copy",
+	probe.InPath: "a box in the path", probe.OnOrInPath: "a box on the path", probe.OwnSide: "gear on our own side", probe.Undetermined: "somebody",
+}
+
+// place says where, in words.
+func place(l *traceroute.Location, serverTTL int) string {
+	if l == nil {
+		return ""
+	}
+	if l.Device != nil {
+		return fmt.Sprintf(" at hop %d (%v)", l.Device.TTL, l.Device.Addr)
+	}
+	return " between " + end(l.After, serverTTL) + " and " + end(l.At, serverTTL)
+}
+
+func end(p traceroute.Point, serverTTL int) string {
+	var b strings.Builder
+	switch {
+	case p.TTL == 0:
+		return "this machine"
+	case p.TTL == serverTTL:
+		return "the server"
+	}
+	fmt.Fprintf(&b, "hop %d", p.TTL)
+	if p.Addr.IsValid() {
+		fmt.Fprintf(&b, " (%v)", p.Addr)
+	}
+	return b.String()
+}

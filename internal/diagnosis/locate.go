@@ -1,0 +1,160 @@
+package diagnosis
+
+import (
+	"github.com/rstprobe/rstprobe/internal/flow"
+	"github.com/rstprobe/rstprobe/probe"
+	"github.com/rstprobe/rstprobe/traceroute"
+)
+
+// locate sweeps the path with the test stimulus: stamped bursts, one vote
+// each, and beside them the stimulus ahead of sequence. A timed step confirms
+// where the burst points; where a box answers but does not follow our
+// numbers, timed sweeps take the burst's place.
+func (n *nameQuestion) locate() error {
+	n.cfg.Progress(string(n.q.Kind) + ": locating")
+	n.method = traceroute.CodedBurst
+	n.search = traceroute.Search{Full: n.findings.Tests, Control: n.control}
+	n.search.Silence = n.swallowed()
+	if n.search.Silence {
+		n.method = traceroute.DarkZone
+	}
+	if n.serverTTL() > 1 {
+		if err := n.burst(); err != nil || n.ctx.Err() != nil {
+			return err
+		}
+	}
+	n.search.Path = traceroute.Merge(n.serverTTL(), n.cfg.MaxTTL, n.synSweep, n.control, n.search.Test)
+	n.findings.Sweeps = n.search.Facts()
+	if n.search.Silence || n.serverTTL() < 2 {
+		return nil
+	}
+	if n.unstamped() {
+		return n.timed()
+	}
+	return n.confirm()
+}
+
+// swallowed reports whether the tests ended in nothing but silence.
+func (n *nameQuestion) swallowed() bool {
+	for _, o := range n.findings.Tests {
+		if len(o.Resets)+len(o.FINs)+len(o.Data)+len(o.Errors) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// burst sends the stamped sweeps and the trials ahead of sequence at once.
+func (n *nameQuestion) burst() error {
+	listen := n.grace() + max(0, n.findings.ResetDelay()-n.minRTT())
+	var trials []probe.Trial
+	for range n.cfg.Repeat {
+		trials = append(trials, n.sweepTrial(n.say(n.q.Name), probe.Test, listen))
+	}
+	for range n.cfg.Repeat {
+		gap := n.trial(n.remote, n.say(n.q.Name), probe.Test)
+		gap.Ahead, gap.Watch = 1, 0
+		gap.Timeout, gap.Linger = n.minRTT()+listen, listen
+		trials = append(trials, gap)
+	}
+	recs, err := n.exchange(trials)
+	n.search.Test = sweeps(recs[:n.cfg.Repeat])
+	n.findings.Gap = observe(recs[n.cfg.Repeat:])
+	return err
+}
+
+// unstamped reports whether the sweeps drew something that follows none of
+// our copies' numbers.
+func (n *nameQuestion) unstamped() bool {
+	for _, t := range n.search.Test {
+		if len(t.Stray) > 0 && t.Lowest() == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// confirm checks the burst's answer with one timed step on a fresh
+// connection: nothing one TTL lower, the same at this one.
+func (n *nameQuestion) confirm() error {
+	at := n.findings.Sweeps.At
+	if at == 0 || at >= n.serverTTL() {
+		return nil
+	}
+	recs, err := n.exchange([]probe.Trial{n.timedTrial(max(1, at-1), at)})
+	if err != nil || n.ctx.Err() != nil {
+		return err
+	}
+	step := traceroute.Read(recs[0])
+	n.search.Timed = &step
+	n.findings.Sweeps = n.search.Facts()
+	if step.Lowest() == at {
+		return nil
+	}
+	return n.timed()
+}
+
+// timed sweeps with one copy per step, each step longer than the box was
+// seen to take, one connection per vote.
+func (n *nameQuestion) timed() error {
+	var trials []probe.Trial
+	for range n.cfg.Repeat {
+		trials = append(trials, n.timedTrial(1, n.serverTTL()-1))
+	}
+	recs, err := n.exchange(trials)
+	found := sweeps(recs)
+	if err != nil || n.ctx.Err() != nil {
+		return err
+	}
+	search := n.search
+	search.Test, search.Timed = found, nil
+	facts := search.Facts()
+	if facts.At == 0 || facts.At == n.serverTTL() && n.findings.Sweeps.At != facts.At {
+		return nil // the timed sweep draws nothing at all: what the burst drew stands, unconfirmed
+	}
+	n.method, n.search, n.findings.Sweeps = traceroute.TimedSteps, search, facts
+	return nil
+}
+
+func (n *nameQuestion) timedTrial(first, last int) probe.Trial {
+	t := n.sweepTrial(n.say(n.q.Name), probe.Test, n.grace())
+	t.TTLs = ttls(first, last)
+	t.Step = n.grace() + max(n.minRTT(), n.findings.ResetDelay())
+	t.Timeout = t.Step
+	return t
+}
+
+// exchangeBlocks carries trials out and closes enough once the given number
+// of those that are no controls are over: by then it is known how late a
+// reset comes.
+func (n *nameQuestion) exchangeBlocks(trials []probe.Trial, tests int, enough chan struct{}) ([]probe.Observation, error) {
+	recs := make([]flow.Record, len(trials))
+	errs := make(chan error, len(trials))
+	over := make(chan struct{}, len(trials))
+	for i, t := range trials {
+		go func() {
+			rec, err := n.cfg.Exchanger.Exchange(n.ctx, t)
+			recs[i] = rec
+			if t.Enough == nil {
+				over <- struct{}{}
+			}
+			errs <- err
+		}()
+	}
+	for range tests {
+		<-over
+	}
+	close(enough)
+	var err error
+	for range trials {
+		if e := <-errs; e != nil && n.ctx.Err() == nil {
+			err = e
+		}
+	}
+	obs := make([]probe.Observation, len(recs))
+	for i, rec := range recs {
+		n.learn(rec)
+		obs[i] = probe.Observe(rec)
+	}
+	return obs, err
+}

@@ -1,0 +1,157 @@
+package diagnosis
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/rstprobe/rstprobe/probe"
+	"github.com/rstprobe/rstprobe/traceroute"
+)
+
+// reach asks whether connections stand at all: bare SYNs, and a sweep of
+// SYNs, which is cheap and exposes the path, every address block and every
+// terminating proxy by itself.
+func (s *session) reach() error {
+	s.cfg.Progress("path: bare SYNs")
+	trials := make([]probe.Trial, 0, s.cfg.Repeat+1)
+	for range s.synTests() {
+		trials = append(trials, s.synTrial(s.remote, nil))
+	}
+	if s.cfg.Trace != TraceNever {
+		trials = append(trials, s.synTrial(s.remote, ttls(1, s.cfg.MaxTTL)))
+	}
+	recs, err := s.exchange(trials)
+	s.syn.Tests = observe(recs[:s.synTests()])
+	if s.cfg.Trace != TraceNever {
+		s.synSweep = sweeps(recs[s.synTests():])
+		s.syn.Sweep = summary(s.synSweep)
+		if err == nil && s.syn.Sweep.AnswerAt == 0 && answered(s.syn.Tests) {
+			err = s.sweepAgain()
+		}
+	}
+	if err != nil || s.ctx.Err() != nil || probe.DecideSYN(s.syn).Outcome == probe.OK || s.cfg.Trace == TraceNever {
+		return err
+	}
+	return s.compareSYN()
+}
+
+// compareSYN looks closer at SYNs that are refused or swallowed. Another port
+// of the address, and the control address, show where the server is and what
+// differs; each sweep is repeated, since nobody sends a lost copy again.
+func (s *session) compareSYN() error {
+	s.cfg.Progress("path: another port, for comparison")
+	all := ttls(1, s.cfg.MaxTTL)
+	var trials []probe.Trial
+	for i := range s.cfg.Repeat {
+		if i > 0 {
+			trials = append(trials, s.synTrial(s.remote, all))
+		}
+		trials = append(trials, s.synTrial(s.otherPort(), all))
+		if a := s.cfg.ControlAddress; a.IsValid() {
+			trials = append(trials, s.synTrial(netip.AddrPortFrom(a, s.remote.Port()), all))
+		}
+	}
+	recs, err := s.exchange(trials)
+	var other, elsewhere []traceroute.Sweep
+	for i, t := range trials {
+		found := sweeps(recs[i : i+1])
+		switch t.Remote {
+		case s.remote:
+			s.synSweep = append(s.synSweep, found...)
+		case s.otherPort():
+			other = append(other, found...)
+		default:
+			elsewhere = append(elsewhere, found...)
+		}
+	}
+	s.control = slices.Concat(s.control, other, elsewhere)
+	s.syn.Sweep, s.syn.Other, s.syn.Elsewhere = summary(s.synSweep), summary(other), summary(elsewhere)
+	return err
+}
+
+func answered(obs []probe.Observation) bool {
+	return slices.ContainsFunc(obs, func(o probe.Observation) bool { return o.SYNACK != nil })
+}
+
+// sweepAgain repeats the sweep of SYNs, whose copies nobody sends again, where
+// the port answers and the sweep did not see it: the one answer was lost.
+func (s *session) sweepAgain() error {
+	recs, err := s.exchange([]probe.Trial{s.synTrial(s.remote, ttls(1, s.cfg.MaxTTL))})
+	s.synSweep = append(s.synSweep, sweeps(recs)...)
+	s.syn.Sweep = summary(s.synSweep)
+	return err
+}
+
+// synTests is how many bare SYNs are sent.
+func (s *session) synTests() int { return s.cfg.Repeat }
+
+// otherPort is the web port that the target is not.
+func (s *session) otherPort() netip.AddrPort {
+	if s.remote.Port() == 443 {
+		return netip.AddrPortFrom(s.remote.Addr(), 80)
+	}
+	return netip.AddrPortFrom(s.remote.Addr(), 443)
+}
+
+func (s *session) synTrial(remote netip.AddrPort, ttls []uint8) probe.Trial {
+	t := probe.Trial{
+		Role: probe.Test, Remote: remote, Stimulus: probe.Stimulus{Kind: probe.SYN}, TTLs: ttls,
+		Timeout: s.synTimeout(), Linger: 20 * time.Millisecond,
+	}
+	if ttls != nil {
+		t.Timeout = time.Second
+		t.Role = probe.Baseline
+	}
+	return t
+}
+
+// summary reads sweeps of SYNs to one address and port together.
+func summary(sweeps []traceroute.Sweep) probe.SYNSweep {
+	var all probe.SYNSweep
+	for _, sweep := range sweeps {
+		all = all.Merge(sweep.Summary())
+	}
+	return all
+}
+
+// serverTTL is the smallest TTL at which the server answers; 0: not known.
+func (s *session) serverTTL() int {
+	if s.syn.Sweep.AnswerAt > 0 {
+		return s.syn.Sweep.AnswerAt
+	}
+	if s.syn.Other.End() > 0 {
+		return s.syn.Other.End()
+	}
+	if s.syn.Elsewhere.End() > 0 {
+		return s.syn.Elsewhere.End()
+	}
+	return s.syn.Sweep.ResetAt
+}
+
+// sweepTrial is one stamped burst over all TTLs that cannot reach the server.
+func (s *session) sweepTrial(st probe.Stimulus, role probe.Role, listen time.Duration) probe.Trial {
+	return probe.Trial{
+		Role: role, Remote: s.remote, Stimulus: st, TTLs: ttls(1, min(s.serverTTL()-1, s.cfg.MaxTTL)),
+		Timeout: s.minRTT() + listen, Linger: s.grace(),
+	}
+}
+
+// locateSYN places what refuses or swallows SYNs.
+func (s *session) locateSYN(v probe.Verdict) *traceroute.Location {
+	if !v.Interferes() || len(s.synSweep) == 0 {
+		return nil
+	}
+	search := traceroute.Search{
+		Path:    traceroute.Merge(s.serverTTL(), s.cfg.MaxTTL, s.synSweep, s.control, nil),
+		Control: s.control, Test: s.synSweep, Silence: v.Outcome == probe.Drop,
+	}
+	if search.Path.ServerTTL == 0 || search.Path.ServerTTL == s.syn.Sweep.ResetAt {
+		search.Path.ServerTTL = s.cfg.MaxTTL + 1
+	}
+	facts := search.Facts()
+	if v.Outcome == probe.Reset { // drawn by the handshake, which no TTL limits
+		return nil
+	}
+	return search.Locate(facts, traceroute.SYNSweep)
+}

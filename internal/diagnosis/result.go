@@ -1,0 +1,36 @@
+// Package diagnosis asks all the questions about one target and puts the
+// answers together: path, verdict per test, place of the box.
+package diagnosis
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/rstprobe/rstprobe/probe"
+	"github.com/rstprobe/rstprobe/traceroute"
+)
+
+// Result is everything found out about one target. It is valid at any
+// moment: an interrupted diagnosis returns what it has.
+type Result struct {
+	Target      probe.Target
+	Started     time.Time
+	Duration    time.Duration
+	Source      netip.Addr
+	Outcome     probe.Overall
+	Summary     string // one sentence a person can act on
+	Tests       []Test
+	Path        traceroute.Path
+	Interrupted bool
+	PacketsSent int
+	PacketsLost int // dropped by our own kernel
+}
+
+// Test is the answer to one question.
+type Test struct {
+	Kind         probe.Kind
+	Name         string   // "" for a SYN
+	ControlNames []string // as sent
+	Verdict      probe.Verdict
+	Location     *traceroute.Location // nil unless located
+}

@@ -1,0 +1,222 @@
+package diagnosis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rstprobe/rstprobe/internal/flow"
+	"github.com/rstprobe/rstprobe/probe"
+	"github.com/rstprobe/rstprobe/traceroute"
+)
+
+// Run asks every question of cfg and puts the answers together. The result
+// is valid whatever happens; an error says why something could not be
+// measured at all. An interrupted run is no error: Result.Interrupted says so.
+func Run(ctx context.Context, cfg Config) (Result, error) {
+	s, err := newSession(ctx, cfg)
+	if err != nil {
+		return s.res, err
+	}
+	err = s.reach()
+	for _, q := range cfg.Questions {
+		if err != nil || s.ctx.Err() != nil {
+			break
+		}
+		err = s.answer(q)
+	}
+	return s.finish(err)
+}
+
+// Trace finds the path as the stimulus of the first question sees it; it
+// gives no verdict.
+func Trace(ctx context.Context, cfg Config) (Result, error) {
+	cfg.Trace = TraceAlways
+	s, err := newSession(ctx, cfg)
+	if err != nil {
+		return s.res, err
+	}
+	err = s.reach()
+	if q := cfg.Questions[0]; err == nil && q.Kind != probe.SYN && s.serverTTL() > 1 {
+		var recs []flow.Record
+		recs, err = s.exchange([]probe.Trial{s.sweepTrial(s.stimulus(q, q.Name), probe.Test, s.grace())})
+		s.test = append(s.test, sweeps(recs)...)
+	}
+	return s.finish(err)
+}
+
+// session is one run under way.
+type session struct {
+	ctx    context.Context
+	cfg    Config
+	res    Result
+	remote netip.AddrPort
+
+	mu  sync.Mutex // the control sweep runs beside the blocks: guards rng, rtt and the counters of res
+	rng *rand.Rand
+
+	syn      probe.SYNFindings
+	synSweep []traceroute.Sweep
+	control  []traceroute.Sweep
+	test     []traceroute.Sweep
+	rtt      time.Duration // smallest handshake so far; 0 until there was one
+}
+
+func newSession(ctx context.Context, cfg Config) (*session, error) {
+	if cfg.MaxTTL == 0 {
+		cfg.MaxTTL = 30
+	}
+	if cfg.Repeat == 0 {
+		cfg.Repeat = 3
+	}
+	if cfg.Trace == "" {
+		cfg.Trace = TraceAuto
+	}
+	if cfg.Progress == nil {
+		cfg.Progress = func(string) {}
+	}
+	s := &session{
+		ctx: ctx, cfg: cfg,
+		rng:    rand.New(rand.NewPCG(cfg.Seed, 1)), //nolint:gosec // reproducible, not secret
+		remote: netip.AddrPortFrom(cfg.Target.IP, cfg.Target.Port),
+		res: Result{
+			Target: cfg.Target, Started: time.Now(), Source: cfg.Source,
+			Outcome: probe.OverallInconclusive, Tests: []Test{}, Path: traceroute.Path{Hops: []traceroute.Hop{}},
+		},
+	}
+	if cfg.Exchanger == nil || !s.remote.IsValid() || len(cfg.Questions) == 0 {
+		return s, errors.New("diagnosis: an exchanger, a resolved target and a question are needed")
+	}
+	return s, nil
+}
+
+// finish draws the path and the overall outcome.
+func (s *session) finish(err error) (Result, error) {
+	s.res.Path = traceroute.Merge(s.serverTTL(), s.cfg.MaxTTL, s.synSweep, s.control, s.test)
+	s.res.Duration = time.Since(s.res.Started)
+	if s.ctx.Err() != nil {
+		s.res.Interrupted, err = true, nil
+	}
+	s.res.Outcome, s.res.Summary = conclude(&s.res)
+	if err != nil {
+		return s.res, fmt.Errorf("measuring %s: %w", s.cfg.Target.Input, err)
+	}
+	return s.res, nil
+}
+
+// exchange carries trials out at the same time, started in order. The
+// records are in that order; those of an interrupted run are as far as they
+// came.
+func (s *session) exchange(trials []probe.Trial) ([]flow.Record, error) {
+	recs := make([]flow.Record, len(trials))
+	var group errgroup.Group
+	for i, t := range trials {
+		group.Go(func() error {
+			rec, err := s.cfg.Exchanger.Exchange(s.ctx, t)
+			recs[i] = rec
+			if err != nil && s.ctx.Err() == nil {
+				return err
+			}
+			return nil
+		})
+	}
+	err := group.Wait()
+	for _, rec := range recs {
+		s.learn(rec)
+	}
+	return recs, err
+}
+
+// seed is a fresh seed for the random fields of a stimulus.
+func (s *session) seed() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rng.Uint64()
+}
+
+// learn takes what every record tells about the network itself.
+func (s *session) learn(rec flow.Record) {
+	o := probe.Observe(rec)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o.RTT > 0 && (s.rtt == 0 || o.RTT < s.rtt) {
+		s.rtt = o.RTT
+	}
+	s.res.PacketsSent += len(o.Sent) + o.Retries
+	s.res.PacketsLost += rec.Lost
+}
+
+// minRTT is the smallest handshake so far; 0 until there was one.
+func (s *session) minRTT() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rtt
+}
+
+// grace is how long to listen after the first ending packet: forged resets
+// come behind the ICMP error of the same packet, and behind the server's
+// answer. Half a round trip, and never less than a scheduler's slice.
+func (s *session) grace() time.Duration { return max(s.minRTT()/2, 20*time.Millisecond) }
+
+// watch is how long an answered connection is watched for a late reset;
+// injectors 300 ms late have been seen.
+func (s *session) watch() time.Duration { return max(4*s.minRTT(), 500*time.Millisecond) }
+
+// timeout is the silence limit of a trial.
+func (s *session) timeout() time.Duration {
+	if s.cfg.Timeout > 0 {
+		return s.cfg.Timeout
+	}
+	return max(4*s.minRTT(), time.Second)
+}
+
+// synTimeout leaves room for a lost SYN to be sent again.
+func (s *session) synTimeout() time.Duration {
+	if s.cfg.Timeout > 0 {
+		return s.cfg.Timeout
+	}
+	return 2 * time.Second
+}
+
+func observe(recs []flow.Record) []probe.Observation {
+	obs := make([]probe.Observation, 0, len(recs))
+	for _, rec := range recs {
+		if len(rec.Events) > 0 {
+			obs = append(obs, probe.Observe(rec))
+		}
+	}
+	return obs
+}
+
+func sweeps(recs []flow.Record) []traceroute.Sweep {
+	var out []traceroute.Sweep
+	for _, rec := range recs {
+		if len(rec.Events) > 0 {
+			out = append(out, traceroute.Read(rec))
+		}
+	}
+	return out
+}
+
+// ttls are first … last.
+func ttls(first, last int) []uint8 {
+	var out []uint8
+	for ttl := first; ttl <= last; ttl++ {
+		out = append(out, uint8(ttl)) //nolint:gosec // at most 64
+	}
+	return out
+}
+
+// background runs f beside the caller; wait returns its error.
+func background(f func() error) (wait func() error) {
+	var once sync.WaitGroup
+	var err error
+	once.Go(func() { err = f() })
+	return func() error { once.Wait(); return err }
+}
