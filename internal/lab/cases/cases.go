@@ -1,0 +1,164 @@
+// Package cases is the specification: emulated worlds, and the answer that a
+// diagnosis must come to in each. The same table runs on the simulated path
+// and on real kernels in network namespaces.
+package cases
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/rstprobe/rstprobe/internal/diagnosis"
+	"github.com/rstprobe/rstprobe/internal/lab"
+	"github.com/rstprobe/rstprobe/internal/lab/middlebox"
+	"github.com/rstprobe/rstprobe/probe"
+)
+
+// Blocked is the name that the boxes of the cases look for.
+const Blocked = "blocked.example"
+
+// Case is one emulated world and the question asked in it.
+type Case struct {
+	Name      string // unique, lower case with dashes
+	Doc       string // one line: what stands where
+	Topology  lab.Topology
+	Question  diagnosis.Question
+	Controls  []string // nil: the default
+	Elsewhere bool     // the server's second address is given as control address
+	Want      Want
+}
+
+// Want is the expected answer.
+type Want struct {
+	Overall   probe.Overall
+	Outcome   probe.Outcome
+	Authors   []probe.Author // any of these
+	After, At int            // the segment; At 0: not located
+	Device    int            // the router named; 0: none is, or it does not matter
+}
+
+// routers is the length of the emulated paths: the first, a middle and the
+// last router all differ, and the server is at TTL 7.
+const routers = 6
+
+// middle is where the boxes of All stand.
+const middle = 3
+
+// Port is the port that the question of a case goes to.
+func (c Case) Port() uint16 {
+	if c.Question.Kind == probe.Host {
+		return 80
+	}
+	return 443
+}
+
+// Target is the target of the case: the name where one is asked about.
+func (c Case) Target() probe.Target {
+	addr := c.Topology.ServerAddr()
+	t := probe.Target{IP: addr, Port: c.Port(), Host: addr.String(), HTTP: c.Question.Kind == probe.Host}
+	t.Input = netip.AddrPortFrom(addr, c.Port()).String()
+	if c.Question.Name != "" {
+		t.Host, t.Name = c.Question.Name, c.Question.Name
+		t.Input = fmt.Sprintf("%s:%d@%v", c.Question.Name, c.Port(), addr)
+	}
+	return t
+}
+
+// Config is the diagnosis of the case, but for the exchanger.
+func (c Case) Config() diagnosis.Config {
+	cfg := diagnosis.Config{
+		Target: c.Target(), Source: c.Topology.Client(),
+		Questions: []diagnosis.Question{c.Question}, Controls: c.Controls, Seed: 1,
+	}
+	if c.Elsewhere {
+		cfg.ControlAddress = c.Topology.ServerAddr2()
+	}
+	return cfg
+}
+
+// All are the cases with the box at a middle router, IPv4.
+func All() []Case {
+	var all []Case
+	for _, m := range models() {
+		all = append(all, m.at(middle, routers, false))
+	}
+	return append(all, twins(false)...)
+}
+
+// Matrix are all models at the first, a middle and the last router, and the
+// twins, for one family.
+func Matrix(ipv6 bool) []Case {
+	var all []Case
+	for _, m := range models() {
+		for _, router := range []int{1, middle, routers} {
+			c := m.at(router, routers, ipv6)
+			c.Name = fmt.Sprintf("%s/router-%d", c.Name, router)
+			all = append(all, c)
+		}
+	}
+	return append(all, twins(ipv6)...)
+}
+
+// Find is the case of All with a name.
+func Find(name string) (Case, bool) {
+	all := All()
+	i := slices.IndexFunc(all, func(c Case) bool { return c.Name == name })
+	if i < 0 {
+		return Case{}, false
+	}
+	return all[i], true
+}
+
+var (
+	sni  = diagnosis.Question{Kind: probe.SNI, Name: Blocked}
+	host = diagnosis.Question{Kind: probe.Host, Name: Blocked}
+	syn  = diagnosis.Question{Kind: probe.SYN}
+
+	onPath = []probe.Author{probe.OnPath}
+	inPath = []probe.Author{probe.InPath}
+)
+
+const rtt = 50 * time.Millisecond
+
+// topology is the common world.
+func topology(n int, ipv6 bool) lab.Topology {
+	return lab.Topology{Routers: n, IPv6: ipv6, RTT: rtt}
+}
+
+// model is a box, to be placed.
+type model struct {
+	name, doc string
+	question  diagnosis.Question
+	after     bool // acts behind the router's TTL check
+	box       func(lab.Topology) middlebox.Box
+	rule      *lab.KernelRule // instead of a box; netlab only
+	elsewhere bool
+	outcome   probe.Outcome
+	authors   []probe.Author
+	// atLast changes what is expected at the last router, where an outsider
+	// cannot tell it from the server's own gear; nil: as elsewhere.
+	atLast func(*Want)
+}
+
+// at places a model's box into a router.
+func (m model) at(router, n int, ipv6 bool) Case {
+	top := topology(n, ipv6)
+	if m.rule != nil {
+		rule := *m.rule
+		rule.Router = router
+		top.Kernel = []lab.KernelRule{rule}
+	} else {
+		top.Boxes = []lab.Placement{{Router: router, AfterTTL: m.after, New: func() middlebox.Box { return m.box(top) }}}
+	}
+	first := lab.Placement{Router: router, AfterTTL: m.after}.First()
+	c := Case{
+		Name: m.name, Doc: fmt.Sprintf("%s, at router %d of %d", m.doc, router, n),
+		Topology: top, Question: m.question, Elsewhere: m.elsewhere,
+		Want: Want{Overall: probe.Interference, Outcome: m.outcome, Authors: m.authors, After: first - 1, At: first},
+	}
+	if router == n && m.atLast != nil {
+		m.atLast(&c.Want)
+	}
+	return c
+}

@@ -1,0 +1,81 @@
+package cases_test
+
+import (
+	"encoding/json"
+	"os"
+	"testing"
+	"testing/synctest"
+
+	"github.com/rstprobe/rstprobe/internal/diagnosis"
+	"github.com/rstprobe/rstprobe/internal/lab/cases"
+	"github.com/rstprobe/rstprobe/internal/lab/simnet"
+	"github.com/rstprobe/rstprobe/internal/wire/engine"
+)
+
+// TestSimulated runs every case on the simulated path, in virtual time.
+func TestSimulated(t *testing.T) {
+	for _, family := range []struct {
+		name string
+		v6   bool
+	}{{"ipv4", false}, {"ipv6", true}} {
+		t.Run(family.name, func(t *testing.T) {
+			for _, c := range cases.Matrix(family.v6) {
+				if len(c.Topology.Kernel) > 0 {
+					continue // a real kernel's; run by TestKernel
+				}
+				t.Run(c.Name, func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) { check(t, c, simulate(t, c, 1)) })
+				})
+			}
+		})
+	}
+}
+
+// simulate runs one case on the simulated path; the caller is in a bubble.
+func simulate(t *testing.T, c cases.Case, seed uint64) diagnosis.Result {
+	t.Helper()
+	ports := make([]uint16, 64)
+	for i := range ports {
+		ports[i] = uint16(40000 + i)
+	}
+	e, err := engine.New(engine.Config{Wire: simnet.New(c.Topology, seed), Source: c.Topology.Client(), Ports: ports, Seed: seed, Trace: trace(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	dc := c.Config()
+	dc.Exchanger = e
+	res, err := diagnosis.Run(t.Context(), dc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
+// trace logs every packet where RSTPROBE_TRACE=packets asks for it.
+func trace(t *testing.T) func(string) {
+	if os.Getenv("RSTPROBE_TRACE") != "packets" {
+		return nil
+	}
+	return func(line string) { t.Log(line) }
+}
+
+// check fails the test where the diagnosis is not the expected one.
+func check(t *testing.T, c cases.Case, res diagnosis.Result) {
+	t.Helper()
+	wrong := c.Check(res)
+	for _, w := range wrong {
+		t.Error(w)
+	}
+	if len(wrong) > 0 {
+		b, err := json.MarshalIndent(res.Tests, "", " ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s\n%s\nserver at %d\n%s", c.Doc, res.Summary, res.Path.ServerTTL, b)
+	}
+}

@@ -1,0 +1,165 @@
+package netlab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/rstprobe/rstprobe/internal/lab"
+)
+
+// server is the lab.Server on real sockets.
+type server struct {
+	behaviour lab.Server
+	listeners []net.Listener
+	wait      sync.WaitGroup
+
+	mu     sync.Mutex
+	conns  map[*net.TCPConn]struct{}
+	closed bool
+	failed error // the first failure to accept
+}
+
+// startServer listens on all of the server's addresses.
+func (n *Net) startServer() (*server, error) {
+	s := &server{behaviour: n.top.Server, conns: make(map[*net.TCPConn]struct{})}
+	network := "tcp4"
+	if n.top.IPv6 {
+		network = "tcp6"
+	}
+	// As plain as most servers: neither multipath TCP nor keepalive probes.
+	config := net.ListenConfig{KeepAlive: -1}
+	config.SetMultipathTCP(false)
+	err := inside(n.nodes[len(n.nodes)-1], func() error {
+		for _, p := range []service{tlsService, httpService} {
+			if slices.Contains(s.behaviour.Closed, p.port) {
+				continue
+			}
+			l, err := config.Listen(context.Background(), network, fmt.Sprint(":", p.port))
+			if err != nil {
+				return fmt.Errorf("netlab: start the server: %w", err)
+			}
+			s.listeners = append(s.listeners, l)
+			s.wait.Go(func() { s.accept(l, p) })
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+// close ends all connections and waits for their goroutines.
+func (s *server) close() error {
+	var errs []error
+	for _, l := range s.listeners {
+		errs = append(errs, l.Close())
+	}
+	s.mu.Lock()
+	s.closed = true
+	for c := range s.conns {
+		abort(c)
+	}
+	s.mu.Unlock()
+	s.wait.Wait()
+	return errors.Join(append(errs, s.failed)...)
+}
+
+func (s *server) accept(l net.Listener, p service) {
+	for {
+		c, err := l.Accept()
+		s.mu.Lock()
+		if s.closed || err != nil {
+			if err == nil {
+				abort(c.(*net.TCPConn))
+			} else if s.failed == nil && !errors.Is(err, net.ErrClosed) {
+				s.failed = fmt.Errorf("netlab: server: %w", err)
+			}
+			s.mu.Unlock()
+			return
+		}
+		conn := c.(*net.TCPConn)
+		s.conns[conn] = struct{}{}
+		s.wait.Go(func() { s.serve(conn, p) })
+		s.mu.Unlock()
+	}
+}
+
+// serve treats one connection as the policy for its name says, and ends it.
+func (s *server) serve(conn *net.TCPConn, p service) {
+	err := s.treat(&stream{Conn: conn, tcp: conn, idle: s.behaviour.IdleReset, abortEnd: s.behaviour.AbortEnd}, p)
+	s.mu.Lock()
+	delete(s.conns, conn)
+	s.mu.Unlock()
+	// Any other error is the peer's way to leave.
+	if errors.Is(err, errAbort) || errors.Is(err, os.ErrDeadlineExceeded) {
+		abort(conn)
+	} else {
+		_ = conn.Close() // fails only if the server closed it first
+	}
+}
+
+// treat follows the policy, request by request, up to the point where the
+// connection is to be closed: with an RST if the error is errAbort or a
+// timeout.
+func (s *server) treat(conn *stream, p service) error {
+	for {
+		request, err := conn.peek(p.length)
+		if errors.Is(err, io.EOF) {
+			return conn.finish(nil)
+		}
+		if err != nil {
+			return err
+		}
+		policy := s.behaviour.Always
+		if name, _ := p.name(request); policy == lab.Serve && !s.behaviour.Known(name) {
+			policy = s.behaviour.Unknown
+		}
+		switch policy {
+		case lab.Serve:
+			if err := p.answer(conn, request); err != nil {
+				return err
+			}
+			continue
+		case lab.PolicyUnread:
+			return nil
+		}
+		if err := skip(conn, request); err != nil {
+			return err
+		}
+		switch policy {
+		case lab.PolicyReset:
+			return errAbort
+		case lab.PolicyAlert:
+			return conn.finish(p.refusal)
+		case lab.PolicyFIN:
+			return conn.finish(nil)
+		}
+		return drain(conn)
+	}
+}
+
+// skip reads what has been peeked at.
+func skip(r io.Reader, request []byte) error {
+	_, err := io.CopyN(io.Discard, r, int64(len(request)))
+	return err
+}
+
+// drain waits until the peer leaves.
+func drain(r io.Reader) error {
+	_, err := io.Copy(io.Discard, r)
+	return err
+}
+
+// abort closes the connection with an RST (RFC 9293 §3.10.5).
+func abort(c *net.TCPConn) {
+	// These fail only on a connection that is closed already.
+	_ = c.SetLinger(0)
+	_ = c.Close()
+}
