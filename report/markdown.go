@@ -1,0 +1,81 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Markdown writes d as GitHub-flavoured Markdown: the parts of Text, with the
+// path as a table.
+func Markdown(w io.Writer, d Document) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# rstprobe %s\n\n", escape(d.target()))
+	fmt.Fprintf(&b, "**%s:** %s\n\n", escape(strings.ToUpper(string(d.Verdict.Outcome))), escape(d.Verdict.Summary))
+	if d.Interrupted {
+		b.WriteString("**INTERRUPTED:** the measurement was stopped before its end; this is what it had found.\n\n")
+	}
+	markdownPath(&b, d)
+	for i, t := range d.Tests {
+		fmt.Fprintf(&b, "## Test %d: %s\n\n", i+1, escape(t.title()))
+		for _, f := range t.fields(true) {
+			if len(f.items) == 1 {
+				fmt.Fprintf(&b, "- **%s:** %s\n", f.label, escape(f.items[0]))
+				continue
+			}
+			fmt.Fprintf(&b, "- **%s:**\n", f.label)
+			for _, item := range f.items {
+				fmt.Fprintf(&b, "  - %s\n", escape(item))
+			}
+		}
+		b.WriteByte('\n')
+	}
+	fmt.Fprintf(&b, "## Settings\n\n%s\n", escape(d.settings(true)))
+	if len(d.Tests) > 0 {
+		fmt.Fprintf(&b, "\nAgain: %s\n", escape(d.command()))
+	}
+	if _, err := io.WriteString(w, b.String()); err != nil {
+		return fmt.Errorf("report: write markdown: %w", err)
+	}
+	return nil
+}
+
+func markdownPath(b *strings.Builder, d Document) {
+	fmt.Fprintf(b, "## %s\n\n", escape(d.pathTitle()))
+	boxes := d.boxes()
+	if len(d.Path.Hops) == 0 {
+		for _, x := range boxes {
+			fmt.Fprintf(b, "**BOX** %s\n\n", escape(x.text))
+		}
+		return
+	}
+	b.WriteString("| hop | address | ms | control | test | |\n|--:|---|--:|---|---|---|\n")
+	row := func(x box) { fmt.Fprintf(b, "| | **BOX** %s | | | | |\n", escape(x.text)) }
+	all := boxes
+	for _, h := range d.Path.Hops {
+		for ; len(boxes) > 0 && boxes[0].after < h.TTL; boxes = boxes[1:] {
+			row(boxes[0])
+		}
+		cells := h.cells()
+		if inside(h.TTL, all) {
+			cells[0] = "? " + cells[0]
+		}
+		for _, c := range cells {
+			b.WriteString("| " + escape(c) + " ")
+		}
+		b.WriteString("| " + escape(h.note()) + " |\n")
+	}
+	for _, x := range boxes {
+		row(x)
+	}
+	fmt.Fprintf(b, "\n%s\n\n", escape(legend))
+}
+
+// markdownEscapes take the meaning from every character that has one inside a
+// line, from links that would be made of bare addresses, and from table bars.
+var markdownEscapes = strings.NewReplacer(
+	`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "<", `\<`, ">", `\>`,
+	"|", `\|`, "~", `\~`, "&", `\&`, "#", `\#`, "://", `\://`, "@", `\@`, "www.", `www\.`,
+)
+
+func escape(s string) string { return markdownEscapes.Replace(clean(s, true)) }
