@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/rstprobe/rstprobe/internal/argv"
+)
+
+// program is one run of the command line.
+type program struct {
+	sys            system
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	stdoutTTY      bool
+	stderrTTY      bool
+	code           int // of the measurement
+}
+
+// run carries one command line out and returns the exit code of the process.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, sys system) int {
+	p := &program{
+		sys: sys, stdin: stdin, stdout: stdout, stderr: &lockedWriter{w: stderr},
+		stdoutTTY: sys.isTerminal(stdout), stderrTTY: sys.isTerminal(stderr),
+	}
+	err := p.start(ctx, args)
+	if err == nil {
+		return p.code
+	}
+	fmt.Fprintf(p.stderr, "rstprobe: %v\n", err)
+	code := exitCode(err)
+	if code == exitUsage {
+		fmt.Fprintln(p.stderr, "Try 'rstprobe --help'.")
+	}
+	return code
+}
+
+func (p *program) start(ctx context.Context, args []string) error {
+	app := p.app()
+	line, err := argv.Normalize(app, args)
+	if err != nil {
+		return usageError{err}
+	}
+	return app.RunContext(ctx, line)
+}
+
+// app describes the command line. A new one is made for every run, since the
+// library keeps values in flags.
+func (p *program) app() *cli.App {
+	app := &cli.App{
+		Name: "rstprobe", HelpName: "rstprobe", Version: version(),
+		Usage:  "find out which packets a network resets, drops or answers itself, who does it and at which hop",
+		Flags:  join(testFlags(), traceFlags(), sendFlags(), outputFlags(), generalFlags(), versionFlag()),
+		Action: p.probe,
+		Commands: []*cli.Command{
+			{
+				Name: "trace", Usage: "show the path as one payload sees it, hop by hop; no verdict",
+				ArgsUsage: "TARGET [flags]",
+				Flags:     join(testFlags(), pathFlags(), sendFlags(), outputFlags(), generalFlags()),
+				Action:    p.trace,
+			},
+			{
+				Name: "demo", Usage: "build an emulated path with a censor on this machine, diagnose it, tear it down",
+				ArgsUsage: "[CASE] [flags]",
+				Flags:     join(demoFlags(), outputFlags(), generalFlags()),
+				Action:    p.demo,
+			},
+		},
+		Writer: p.stdout, ErrWriter: p.stderr,
+		// Targets named "help" are targets; --help is a flag of ours, since
+		// the library's is shared by all apps of a process.
+		HideHelp: true, HideHelpCommand: true, HideVersion: true,
+		DisableSliceFlagSeparator: true,
+		Suggest:                   true,
+		OnUsageError:              badFlag,
+		ExitErrHandler:            func(*cli.Context, error) {}, // run maps errors to codes
+	}
+	app.CustomAppHelpTemplate = asTemplate(appHelp(app))
+	for _, c := range app.Commands {
+		c.HideHelp, c.HideHelpCommand = true, true
+		c.OnUsageError = badFlag
+		c.CustomHelpTemplate = asTemplate(commandHelp(c))
+	}
+	return app
+}
+
+// badFlag is the error of a flag value that the library refused. The
+// standard flag package writes flags with one dash.
+func badFlag(c *cli.Context, err error, _ bool) error {
+	msg := err.Error()
+	if before, after, ok := strings.Cut(msg, " for flag -"); ok {
+		name, reason, _ := strings.Cut(after, ": ")
+		msg = fmt.Sprintf("%s for --%s: %s", before, name, reason)
+		for _, f := range c.Command.Flags {
+			if f.Names()[0] == name {
+				names, usage := flagLine(f)
+				msg += fmt.Sprintf("\n  write %s: %s", strings.TrimSpace(names), usage)
+			}
+		}
+	}
+	return usageError{errors.New(msg)}
+}
+
+// misplaced refuses flags that only the main command knows but that were
+// given for another one.
+func misplaced(c *cli.Context) error {
+	for _, outer := range c.Lineage()[1:] {
+		if outer.Command == nil {
+			continue
+		}
+		if names := outer.LocalFlagNames(); len(names) > 0 {
+			return usagef("--%s means nothing for %s", names[0], c.Command.Name)
+		}
+	}
+	return nil
+}
+
+// shortUsage answers a line without a target.
+func (p *program) shortUsage() error {
+	fmt.Fprint(p.stderr, `usage: rstprobe TARGET... [flags]    such as: rstprobe example.com:443 --sni=blocked.example
+       rstprobe trace TARGET [flags]
+       rstprobe demo [CASE]
+`)
+	return usagef("no target")
+}
+
+// lockedWriter lets the engine, the progress line and errors share standard
+// error.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(b)
+}
+
+// colour reports whether the result may be coloured: standard output is a
+// terminal that can, and nobody objects (no-color.org).
+func (p *program) colour(off bool) bool {
+	return !off && p.stdoutTTY && p.sys.getenv("NO_COLOR") == "" && p.sys.getenv("TERM") != "dumb"
+}
+
+// unicode reports whether standard output is read as UTF-8 (POSIX.1-2024
+// base definitions §8.2).
+func (p *program) unicode() bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if v := strings.ToLower(p.sys.getenv(name)); v != "" {
+			return strings.HasSuffix(v, "utf-8") || strings.HasSuffix(v, "utf8")
+		}
+	}
+	return false
+}
+
+// progress reports whether the progress line may be drawn.
+func (p *program) progress(o output) bool {
+	return p.stderrTTY && !o.quiet && !o.verbose && p.sys.getenv("TERM") != "dumb"
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/rstprobe/rstprobe/internal/diagnosis"
+	"github.com/rstprobe/rstprobe/internal/lab/cases"
+	"github.com/rstprobe/rstprobe/internal/payload"
+	"github.com/rstprobe/rstprobe/internal/wire/engine"
+)
+
+// demo is the demo command: it builds a case on this machine's kernel, in
+// network namespaces that nothing else uses, diagnoses it and tears it down.
+func (p *program) demo(c *cli.Context) error {
+	if err := misplaced(c); err != nil {
+		return err
+	}
+	out, err := outputFrom(c)
+	if err != nil {
+		return err
+	}
+	all := p.sys.cases()
+	if c.Bool("list") {
+		if c.NArg() > 0 {
+			return usagef("--list takes no case: write demo --list, or demo %s", c.Args().First())
+		}
+		return p.listCases(all)
+	}
+	chosen := all[0]
+	switch c.NArg() {
+	case 0:
+	case 1:
+		if chosen, err = findCase(all, c.Args().First()); err != nil {
+			return err
+		}
+	default:
+		return usagef("demo runs one case: write one name of demo --list")
+	}
+	cfg := chosen.Config()
+	return p.runCase(c.Context, chosen, options{
+		output: out, controls: cfg.Controls, controlAddress: cfg.ControlAddress, trace: diagnosis.TraceAuto,
+		maxTTL: defaultMaxTTL, repeat: defaultRepeat, shape: payload.Plain, rate: engine.DefaultRate, seed: seed(c),
+	})
+}
+
+// runCase builds a case, diagnoses it and tears it down, whatever happens.
+func (p *program) runCase(ctx context.Context, dc cases.Case, o options) (err error) {
+	// An ordinary user continues in a user namespace of their own.
+	if err := p.sys.reexec(); err != nil {
+		return openError{fmt.Errorf("the demo needs network namespaces, so root or user namespaces: %w", err)}
+	}
+	r := p.newRun(o)
+	if !o.quiet {
+		fmt.Fprintf(p.stderr, "demo %s: %s\n", dc.Name, dc.Doc)
+	}
+	r.bar.show("demo: building the path")
+	net, err := p.sys.lab(dc.Topology)
+	if err != nil {
+		r.bar.clear()
+		return openError{err}
+	}
+	defer func() { err = errors.Join(err, net.Close()) }()
+	// The sockets are opened in the client's namespace and stay there.
+	err = net.Client(func() error {
+		return r.one(ctx, job{dc.Target(), dc.Config().Questions}, p.sys.diagnose)
+	})
+	return r.finish(ctx, err)
+}
+
+func (p *program) listCases(all []cases.Case) error {
+	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	for _, dc := range all {
+		fmt.Fprintf(w, "%s\t%s\n", dc.Name, dc.Doc)
+	}
+	return w.Flush()
+}
+
+// findCase finds a case by name; the error names those that look alike.
+func findCase(all []cases.Case, name string) (cases.Case, error) {
+	var alike []string
+	for _, dc := range all {
+		if dc.Name == name {
+			return dc, nil
+		}
+		if strings.Contains(dc.Name, name) {
+			alike = append(alike, dc.Name)
+		}
+	}
+	hint := "demo --list shows them"
+	if len(alike) > 0 {
+		hint = "did you mean " + strings.Join(alike, ", ") + "?"
+	}
+	return cases.Case{}, usagef("there is no case %q: %s", name, hint)
+}

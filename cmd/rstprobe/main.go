@@ -1,0 +1,21 @@
+// Command rstprobe finds out which packets a network resets, drops or
+// answers itself, says who does it and at which hop.
+//
+// This package is wiring: it reads the command line, chooses how packets are
+// exchanged (env.go, and only there) and writes results. Standard output
+// holds the result and nothing else.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal ends the run in order, a second one at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args, os.Stdin, os.Stdout, os.Stderr, thisMachine()))
+}

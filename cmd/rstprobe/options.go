@@ -1,0 +1,225 @@
+package main
+
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/binary"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/rstprobe/rstprobe/internal/diagnosis"
+	"github.com/rstprobe/rstprobe/internal/payload"
+	"github.com/rstprobe/rstprobe/probe"
+	"github.com/rstprobe/rstprobe/report"
+)
+
+// The modes of exchange.
+const (
+	modeAuto   = "auto" // the best that is allowed; so far that is raw
+	modeRaw    = "raw"
+	modeKernel = "kernel"
+)
+
+// outputFormats are the extensions of --output, for the help.
+const outputFormats = ".json .jsonl .md .pcapng .txt"
+
+// output says where results go.
+type output struct {
+	json    bool
+	files   []string
+	quiet   bool
+	verbose bool
+	noColor bool
+}
+
+// options are the flags of a measurement, checked.
+type options struct {
+	output
+	tests          tests
+	controls       []string
+	controlAddress netip.Addr // invalid: none
+	trace          diagnosis.TraceMode
+	maxTTL         int
+	repeat         int
+	timeout        time.Duration // 0: derived from the round trip
+	shape          payload.Shape
+	family         family
+	iface          string
+	source         netip.Addr // invalid: as the system routes
+	rate           int
+	seed           uint64
+}
+
+// outputFrom reads the output flags.
+func outputFrom(c *cli.Context) (output, error) {
+	o := output{
+		json: c.Bool("json"), files: c.StringSlice("output"),
+		quiet: c.Bool("quiet"), verbose: c.Bool("verbose"), noColor: c.Bool("no-color"),
+	}
+	for _, path := range o.files {
+		if err := report.CheckPath(path); err != nil {
+			return o, usageError{err}
+		}
+	}
+	return o, nil
+}
+
+// optionsFrom reads the flags of a measurement.
+func (p *program) optionsFrom(c *cli.Context) (o options, err error) {
+	if o.output, err = outputFrom(c); err != nil {
+		return o, err
+	}
+	if o.tests, err = p.testsFrom(c); err != nil {
+		return o, err
+	}
+	if o.controls, err = p.names(c.StringSlice("control")); err != nil {
+		return o, usagef("--control: %w", err)
+	}
+	if o.controlAddress, err = address(c, "control-address"); err != nil {
+		return o, err
+	}
+	if o.source, err = address(c, "source"); err != nil {
+		return o, err
+	}
+	if o.family, err = familyFrom(c, o.source, o.controlAddress); err != nil {
+		return o, err
+	}
+	o.iface = c.String("interface")
+	if err := p.sys.checkLocal(o.iface, o.source); err != nil {
+		return o, err
+	}
+	if o.shape, err = oneOf(c, "hello", payload.Plain, payload.Chrome, payload.Firefox); err != nil {
+		return o, err
+	}
+	o.trace = diagnosis.TraceAlways // the trace command has no --trace
+	if c.Command.Name != "trace" {
+		if o.trace, err = oneOf(c, "trace", diagnosis.TraceAuto, diagnosis.TraceAlways, diagnosis.TraceNever); err != nil {
+			return o, err
+		}
+	}
+	for _, n := range []struct {
+		flag string
+		to   *int
+		max  int
+	}{{"max-ttl", &o.maxTTL, maxMaxTTL}, {"repeat", &o.repeat, maxRepeat}, {"rate", &o.rate, maxRate}} {
+		if *n.to = c.Int(n.flag); *n.to < 1 || *n.to > n.max {
+			return o, usagef("--%s is %d: write a number from 1 to %d", n.flag, *n.to, n.max)
+		}
+	}
+	if o.timeout = c.Duration("timeout"); o.timeout < 0 || (o.timeout == 0 && c.IsSet("timeout")) {
+		return o, usagef("--timeout is %v: write a positive time such as 500ms or 2s", o.timeout)
+	}
+	o.seed = seed(c)
+	return o, modeFrom(c)
+}
+
+// modeFrom refuses the modes that cannot be had.
+func modeFrom(c *cli.Context) error {
+	if c.String("mode") == modeKernel {
+		return usagef("--mode kernel is not available in this version: write --mode raw, or leave it out")
+	}
+	_, err := oneOf(c, "mode", modeAuto, modeRaw)
+	return err
+}
+
+// seed is the one asked for, or a random one.
+func seed(c *cli.Context) uint64 {
+	if c.IsSet("seed") {
+		return c.Uint64("seed")
+	}
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return binary.NativeEndian.Uint64(b[:])
+}
+
+// address reads a flag that holds an address; invalid when it is not given.
+func address(c *cli.Context, flag string) (netip.Addr, error) {
+	s := c.String(flag)
+	if !c.IsSet(flag) {
+		return netip.Addr{}, nil
+	}
+	ip, err := netip.ParseAddr(strings.Trim(s, "[]"))
+	if err != nil || ip.IsUnspecified() || ip.IsMulticast() {
+		return netip.Addr{}, usagef("--%s: %q is not the address of a host: write one such as 192.0.2.1 or 2001:db8::1", flag, s)
+	}
+	return ip.Unmap(), nil
+}
+
+// oneOf reads a flag that holds one of some words.
+func oneOf[T ~string](c *cli.Context, flag string, words ...T) (T, error) {
+	got := T(c.String(flag))
+	if slices.Contains(words, got) {
+		return got, nil
+	}
+	all := make([]string, len(words))
+	for i, w := range words {
+		all[i] = string(w)
+	}
+	last := len(all) - 1
+	return got, usagef("--%s: %q is not known: write %s or %s", flag, got, strings.Join(all[:last], ", "), all[last])
+}
+
+// family is an IP version; 0 leaves it to the system.
+type family int
+
+func familyOf(ip netip.Addr) family {
+	switch {
+	case ip.Is4():
+		return 4
+	case ip.Is6():
+		return 6
+	}
+	return 0
+}
+
+// network is the family as the resolver of package net calls it.
+func (f family) network() string {
+	switch f {
+	case 4:
+		return "ip4"
+	case 6:
+		return "ip6"
+	}
+	return "ip"
+}
+
+// familyFrom is the IP version that -4 and -6 ask for, or that an address
+// among the flags implies.
+func familyFrom(c *cli.Context, source, control netip.Addr) (family, error) {
+	f := family(0)
+	switch v4, v6 := c.Bool("ipv4"), c.Bool("ipv6"); {
+	case v4 && v6:
+		return 0, usagef("-4 and -6 exclude each other: write one of them, or neither")
+	case v4:
+		f = 4
+	case v6:
+		f = 6
+	}
+	for _, a := range []struct {
+		flag string
+		ip   netip.Addr
+	}{{"source", source}, {"control-address", control}} {
+		implied := familyOf(a.ip)
+		if implied != 0 && f != 0 && implied != f {
+			return 0, usagef("--%s %s is no IPv%d address, which another flag asks for", a.flag, a.ip, f)
+		}
+		f = cmp.Or(f, implied)
+	}
+	return f, nil
+}
+
+// admits refuses a target whose address the flags do not fit.
+func (o options) admits(t probe.Target) error {
+	got := familyOf(t.IP)
+	if o.family != 0 && got != 0 && got != o.family {
+		return usagef("target %s is IPv%d, but the flags ask for IPv%d", t.Input, got, o.family)
+	}
+	if got == 6 && t.IP.IsLinkLocalUnicast() && o.iface == "" {
+		return usagef("target %s is reached by one interface only: write --interface NAME", t.Input)
+	}
+	return nil
+}
