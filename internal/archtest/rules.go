@@ -1,0 +1,273 @@
+package archtest
+
+// Any in the Imports of a Package allows every package of this module.
+const Any = "*"
+
+// Package is one row of the table of arrows. Names are import paths without
+// the module's prefix.
+type Package struct {
+	Name    string
+	Imports []string // what its code may import of this module
+	Tests   []string // what its tests may import besides
+	Why     string
+}
+
+// Packages lists every package of this module.
+var Packages = []Package{
+	{
+		Name: "internal/packet",
+		Why:  "a datagram as a value stands on nothing else of ours",
+	},
+	{
+		Name: "internal/payload",
+		Why:  "what is said inside a segment knows nothing of segments",
+	},
+	{
+		Name:    "internal/flow",
+		Imports: []string{"internal/packet"},
+		Why:     "a record is packets in order, unjudged",
+	},
+	{
+		Name:    "probe",
+		Imports: []string{"internal/packet", "internal/payload", "internal/flow"},
+		Why:     "judging needs the record and what was said; how it was carried must not be visible",
+	},
+	{
+		Name:    "traceroute",
+		Imports: []string{"internal/packet", "internal/flow", "probe"},
+		Why:     "places a box by comparing records, and states it as probe.Evidence",
+	},
+	{
+		Name: "internal/diagnosis",
+		Imports: []string{
+			"internal/packet", "internal/payload", "internal/flow",
+			"probe", "traceroute",
+		},
+		Tests: []string{
+			"internal/lab", "internal/lab/middlebox", "internal/lab/simnet", "internal/lab/netlab", "internal/lab/cases",
+			"internal/wire", "internal/wire/engine", "internal/wire/rawsock",
+		},
+		Why: "orders trials and puts verdict and place together, over the Exchanger that it is given",
+	},
+	{
+		Name:    "report",
+		Imports: []string{"probe", "traceroute", "internal/flow", "internal/diagnosis", "internal/wire/pcapio"},
+		Why:     "renders a result; it decides nothing",
+	},
+	{
+		Name:    "internal/wire",
+		Imports: []string{"internal/packet"},
+		Why:     "the low seam carries bytes of one datagram",
+	},
+	{
+		Name:    "internal/wire/utcp",
+		Imports: []string{"internal/packet", "internal/flow"},
+		Why:     "a TCP client without input or output: given packets and the time, it returns packets, a deadline and its record",
+	},
+	{
+		Name: "internal/wire/engine",
+		Imports: []string{
+			"internal/packet", "internal/payload", "internal/flow",
+			"internal/wire", "internal/wire/utcp", "internal/wire/pcapio", "probe",
+		},
+		Tests: []string{"internal/lab", "internal/lab/middlebox", "internal/lab/simnet"},
+		Why:   "implements probe.Exchanger over a wire.Wire, on any of them, and can keep every packet",
+	},
+	{
+		Name:    "internal/wire/rawsock",
+		Imports: []string{"internal/packet", "internal/wire"},
+		Why:     "the Wire of an operating system",
+	},
+	{
+		Name:    "internal/wire/pcapio",
+		Imports: []string{"internal/packet", "internal/flow"},
+		Why:     "capture files in and out",
+	},
+	{
+		Name:    "internal/lab/middlebox",
+		Imports: []string{"internal/packet", "internal/payload"},
+		Why:     "a box is a function of packets, on any path",
+	},
+	{
+		Name:    "internal/lab",
+		Imports: []string{"internal/lab/middlebox"},
+		Why:     "describes a world as a value",
+	},
+	{
+		Name:    "internal/lab/simnet",
+		Imports: []string{"internal/lab", "internal/lab/middlebox", "internal/packet", "internal/payload", "internal/wire"},
+		Why:     "builds a world in memory and is its Wire; it must not know who measures it",
+	},
+	{
+		Name:    "internal/lab/netlab",
+		Imports: []string{"internal/lab", "internal/lab/middlebox", "internal/packet", "internal/payload", "internal/wire"},
+		Why:     "builds the same world from kernels; it must not know who measures it",
+	},
+	{
+		Name: "internal/lab/cases",
+		Imports: []string{
+			"internal/lab", "internal/lab/middlebox", "internal/packet", "internal/payload",
+			"probe", "traceroute", "internal/diagnosis",
+		},
+		Tests: []string{
+			"internal/lab/simnet", "internal/lab/netlab",
+			"internal/wire", "internal/wire/engine", "internal/wire/rawsock", "report",
+		},
+		Why: "worlds and the answers expected in them are data; only their tests run them",
+	},
+	{
+		Name: "internal/argv",
+		Why:  "puts arguments in order for the command-line library and knows nothing of what they mean",
+	},
+	{
+		Name: "internal/testenv",
+		Why:  "says what a test needs of the machine",
+	},
+	{
+		Name: "internal/archtest",
+		Why:  "reads source files",
+	},
+	{
+		Name:    "cmd/rstprobe",
+		Imports: []string{Any},
+		Why:     "wiring: the only place that picks an Exchanger",
+	},
+}
+
+// TestImports are the packages of this module that any test may import.
+var TestImports = []string{"internal/testenv"}
+
+// Module is a row of the table of packages that are not ours, and not plain
+// standard library: where they may be used, and why only there.
+type Module struct {
+	Path  string   // an import path, and all below it
+	Users []string // packages of this module whose code may import it
+	Tests []string // packages whose tests may, besides; Any for all
+	Why   string
+}
+
+// Modules lists the foreign imports. Of several rows the longest path counts.
+// An import that has a dot in its first element must have a row.
+var Modules = []Module{
+	{
+		Path:  "github.com/google/gopacket",
+		Users: []string{"internal/packet", "internal/wire/pcapio"},
+		Why:   "unmaintained: no type of it in any signature of ours",
+	},
+	{
+		Path:  "github.com/google/gopacket/layers",
+		Users: []string{"internal/packet"},
+		Tests: []string{"internal/wire/pcapio"},
+		Why:   "crafts headers, and is the oracle of our parser; its own parser loses fragments and short quotes",
+	},
+	{
+		Path:  "github.com/google/gopacket/pcapgo",
+		Users: []string{"internal/wire/pcapio"},
+		Why:   "capture files",
+	},
+	{
+		Path:  "github.com/refraction-networking/utls",
+		Users: []string{"internal/payload"},
+		Why:   "the ClientHello of a browser",
+	},
+	{
+		Path:  "github.com/urfave/cli/v2",
+		Users: []string{"internal/argv", "cmd/rstprobe"},
+		Why:   "flags and help",
+	},
+	{
+		Path:  "golang.org/x/net/idna",
+		Users: []string{"internal/payload", "cmd/rstprobe"},
+		Why:   "host names as DNS and TLS write them",
+	},
+	{
+		Path:  "golang.org/x/net/bpf",
+		Users: []string{"internal/wire/rawsock"},
+		Why:   "receive filters",
+	},
+	{
+		Path:  "golang.org/x/sys/unix",
+		Users: []string{"internal/wire/rawsock", "internal/lab/netlab", "internal/testenv", "cmd/rstprobe"},
+		Why:   "the operating system is behind two wires and the wiring",
+	},
+	{
+		Path:  "syscall",
+		Users: []string{"internal/wire/rawsock", "internal/lab/netlab", "internal/testenv", "cmd/rstprobe"},
+		Why:   "as golang.org/x/sys/unix",
+	},
+	{
+		Path:  "golang.org/x/time/rate",
+		Users: []string{"internal/wire/engine"},
+		Why:   "the ceiling on packets per second",
+	},
+	{
+		Path:  "golang.org/x/term",
+		Users: []string{"cmd/rstprobe"},
+		Why:   "colour and progress only on a terminal",
+	},
+	{
+		Path:  "golang.org/x/sync",
+		Users: []string{"internal/diagnosis"},
+		Tests: []string{Any},
+		Why:   "goroutines that are waited for",
+	},
+	{
+		Path:  "github.com/vishvananda/netlink",
+		Users: []string{"internal/lab/netlab"},
+		Tests: []string{"internal/wire/rawsock"},
+		Why:   "links, addresses and routes of the namespace lab",
+	},
+	{
+		Path:  "github.com/vishvananda/netns",
+		Users: []string{"internal/lab/netlab"},
+		Tests: []string{"internal/wire/rawsock"},
+		Why:   "namespaces of the namespace lab",
+	},
+	{
+		Path:  "github.com/google/nftables",
+		Users: []string{"internal/lab/netlab"},
+		Tests: []string{"internal/wire/rawsock"},
+		Why:   "the kernel's packet filter as a censor in the lab; the tool itself installs no rule",
+	},
+	{
+		Path:  "github.com/google/go-cmp",
+		Tests: []string{Any},
+		Why:   "differences in test failures",
+	},
+	{
+		Path:  "github.com/santhosh-tekuri/jsonschema/v6",
+		Tests: []string{Any},
+		Why:   "every JSON output is validated against the published schema",
+	},
+	{
+		Path:  "github.com/rogpeppe/go-internal",
+		Tests: []string{"cmd/rstprobe"},
+		Why:   "scripts that drive the command as a user does",
+	},
+}
+
+// Pure lists the packages whose code judges, crafts or renders without
+// touching an operating system, so that every result can be derived again
+// from stored packets.
+var Pure = []string{
+	"internal/packet", "internal/payload", "internal/flow", "internal/wire/utcp", "internal/lab/middlebox",
+	"probe", "traceroute", "internal/diagnosis", "report",
+}
+
+// Impure lists the parts of the standard library that pure code must not
+// import, by exact path, with the packages that may nevertheless.
+var Impure = map[string][]string{
+	"net":       nil, // net/netip is a value and is allowed
+	"net/http":  nil,
+	"os":        {"report"}, // writes the files that it was asked for
+	"os/exec":   nil,
+	"os/signal": nil,
+	"syscall":   nil,
+	"unsafe":    nil,
+}
+
+// The longest files, in lines. One concept fits in fewer.
+const (
+	MaxLines     = 500
+	MaxTestLines = 800
+)
