@@ -11,7 +11,7 @@ func CauseText(c probe.Cause) string { return causes[c] }
 var causes = map[probe.Cause]string{
 	"M1":  "a box answers the SYN with a reset: the address or port is blocked",
 	"M2":  "a box resets both ends as soon as it sees the SYN-ACK",
-	"M3":  "a tap resets our end; the server's own answer still arrives",
+	"M3":  "a box resets our end on seeing our data",
 	"M4":  "a tap resets both ends",
 	"M5":  "a box in the path turns the server's answer into a reset",
 	"M6":  "a box in the path drops the packet that carries the trigger",
