@@ -92,7 +92,8 @@ func (o *Observation) note(e flow.Event) {
 	case s.Flags.Has(packet.SYN | packet.ACK):
 		if o.SYNACK == nil {
 			o.SYNACK = &seen
-			if o.Retries == 0 { // Karn's rule: which SYN it answers is not known
+			// Karn's rule: which SYN it answers is not known.
+			if o.Retries == 0 && len(o.Sent) > 0 {
 				o.RTT = e.At - o.Sent[0].At
 			}
 		}
@@ -181,14 +182,17 @@ func (o *Observation) ending() (Outcome, Stage) {
 	case len(o.Resets) > 0:
 		return Reset, stage
 	case len(o.FINs) > 0 && o.closedFirst():
-		return Fin, StageData
+		if stage == StageResponse {
+			stage = StageData // the answer came too late to be one
+		}
+		return Fin, stage
 	case len(o.Data) > 0 && o.Reply.Kind == payload.AlertReply:
 		return Alert, stage
 	case len(o.Data) > 0:
 		return OK, stage
 	case len(o.FINs) > 0:
 		return Fin, stage
-	case len(o.Errors) > 0:
+	case slices.ContainsFunc(o.Errors, forbids):
 		return Unreachable, stage
 	case o.SYNACK == nil:
 		return Drop, StageSYN
@@ -207,6 +211,10 @@ func (o *Observation) closedFirst() bool {
 	return len(fin.Packet.TCP.Payload) == 0 && o.SYNACK != nil && fin.Packet.TCP.Seq == o.SYNACK.Packet.TCP.Seq.Add(1) &&
 		(len(o.Data) == 0 || fin.At <= o.Data[0].At)
 }
+
+// forbids reports whether an ICMP error says that there is no way for our
+// packet, rather than that it was too big or took a detour.
+func forbids(s Seen) bool { return s.Packet.ICMP.Kind == packet.Unreachable }
 
 // From is the address that sent a packet.
 func (s Seen) From() netip.Addr { return s.Packet.Src.Addr() }

@@ -172,7 +172,7 @@ func (n *nameQuestion) blocks() error {
 
 func (n *nameQuestion) trial(to netip.AddrPort, st probe.Stimulus, role probe.Role) probe.Trial {
 	return probe.Trial{
-		Role: role, Remote: to, Stimulus: st,
+		Role: role, Remote: to, Stimulus: st, Profile: n.cfg.Profile,
 		Timeout: n.timeout(), Linger: n.grace(), Watch: n.watch(),
 	}
 }

@@ -14,7 +14,7 @@ func conclude(r *Result) (probe.Overall, string) {
 		if r.Interrupted {
 			return probe.OverallInconclusive, "Interrupted before anything was known."
 		}
-		return probe.OverallInconclusive, "Nothing was measured."
+		return traced(r)
 	}
 	worst, sentence := rank(r.Tests[0], r)
 	for _, t := range r.Tests[1:] {
@@ -23,6 +23,23 @@ func conclude(r *Result) (probe.Overall, string) {
 		}
 	}
 	return worst, sentence
+}
+
+// traced is the outcome of a run that was to find the path only.
+func traced(r *Result) (probe.Overall, string) {
+	last := traceroute.Hop{}
+	for _, h := range r.Path.Hops {
+		if h.Addr.IsValid() {
+			last = h
+		}
+	}
+	switch {
+	case r.Path.ServerTTL > 0:
+		return probe.Clean, fmt.Sprintf("%s port %d answers at TTL %d.", r.Target.Host, r.Target.Port, r.Path.ServerTTL)
+	case last.TTL > 0:
+		return probe.OverallUnreachable, fmt.Sprintf("%s port %d does not answer; the last router heard of is hop %d (%v).", r.Target.Host, r.Target.Port, last.TTL, last.Addr)
+	}
+	return probe.OverallInconclusive, "Nothing was measured."
 }
 
 // order ranks outcomes: what a person must know first wins.

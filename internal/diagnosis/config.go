@@ -36,6 +36,7 @@ type Config struct {
 	MaxTTL         int             // 1 … 64, default 30
 	Repeat         int             // tests per question, and votes per location; default 3
 	Shape          payload.Shape   // default payload.Plain
+	Profile        probe.Profile   // of our SYNs
 	Timeout        time.Duration   // longest wait for a silent answer; default max(4 RTT, 1 s)
 	Seed           uint64          // of the order of trials and of random names
 	Progress       func(string)    // told what is being tried; nil: nobody

@@ -1,6 +1,8 @@
 package diagnosis
 
 import (
+	"slices"
+
 	"github.com/rstprobe/rstprobe/internal/flow"
 	"github.com/rstprobe/rstprobe/probe"
 	"github.com/rstprobe/rstprobe/traceroute"
@@ -58,9 +60,19 @@ func (n *nameQuestion) burst() error {
 		trials = append(trials, gap)
 	}
 	recs, err := n.exchange(trials)
-	n.search.Test = sweeps(recs[:n.cfg.Repeat])
+	n.search.Test = carriedOut(sweeps(recs[:n.cfg.Repeat]))
 	n.findings.Gap = observe(recs[n.cfg.Repeat:])
+	if failed := n.cfg.Repeat - len(n.search.Test); err == nil && failed > 0 {
+		// A handshake got lost, and no copy was sent: that is no vote.
+		recs, err = n.exchange(trials[:failed])
+		n.search.Test = append(n.search.Test, carriedOut(sweeps(recs))...)
+	}
 	return err
+}
+
+// carriedOut are the sweeps whose copies were sent.
+func carriedOut(all []traceroute.Sweep) []traceroute.Sweep {
+	return slices.DeleteFunc(all, func(s traceroute.Sweep) bool { return len(s.TTLs) == 0 })
 }
 
 // unstamped reports whether the sweeps drew something that follows none of
@@ -102,7 +114,7 @@ func (n *nameQuestion) timed() error {
 		trials = append(trials, n.timedTrial(1, n.serverTTL()-1))
 	}
 	recs, err := n.exchange(trials)
-	found := sweeps(recs)
+	found := carriedOut(sweeps(recs))
 	if err != nil || n.ctx.Err() != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func (s *session) reach() error {
 	if s.cfg.Trace != TraceNever {
 		s.synSweep = sweeps(recs[s.synTests():])
 		s.syn.Sweep = summary(s.synSweep)
-		if err == nil && s.syn.Sweep.AnswerAt == 0 && answered(s.syn.Tests) {
+		if err == nil && answered(s.syn.Tests) && s.doubtful() {
 			err = s.sweepAgain()
 		}
 	}
@@ -74,10 +74,26 @@ func answered(obs []probe.Observation) bool {
 	return slices.ContainsFunc(obs, func(o probe.Observation) bool { return o.SYNACK != nil })
 }
 
-// sweepAgain repeats the sweep of SYNs, whose copies nobody sends again, where
-// the port answers and the sweep did not see it: the one answer was lost.
+// doubtful reports whether a lost packet may have made the server look
+// farther away than it is, or unreachable: no copy was answered, or the one
+// before the first that was drew nothing.
+func (s *session) doubtful() bool {
+	at := s.syn.Sweep.AnswerAt
+	_, before := s.syn.Sweep.Expired[at-1]
+	return at == 0 || at > 1 && !before
+}
+
+// sweepAgain repeats the sweep of SYNs, whose copies nobody sends again.
 func (s *session) sweepAgain() error {
-	recs, err := s.exchange([]probe.Trial{s.synTrial(s.remote, ttls(1, s.cfg.MaxTTL))})
+	last := s.cfg.MaxTTL
+	if at := s.syn.Sweep.AnswerAt; at > 0 {
+		last = at
+	}
+	trials := make([]probe.Trial, 2)
+	for i := range trials {
+		trials[i] = s.synTrial(s.remote, ttls(1, last))
+	}
+	recs, err := s.exchange(trials)
 	s.synSweep = append(s.synSweep, sweeps(recs)...)
 	s.syn.Sweep = summary(s.synSweep)
 	return err
@@ -96,7 +112,7 @@ func (s *session) otherPort() netip.AddrPort {
 
 func (s *session) synTrial(remote netip.AddrPort, ttls []uint8) probe.Trial {
 	t := probe.Trial{
-		Role: probe.Test, Remote: remote, Stimulus: probe.Stimulus{Kind: probe.SYN}, TTLs: ttls,
+		Role: probe.Test, Remote: remote, Stimulus: probe.Stimulus{Kind: probe.SYN}, Profile: s.cfg.Profile, TTLs: ttls,
 		Timeout: s.synTimeout(), Linger: 20 * time.Millisecond,
 	}
 	if ttls != nil {
@@ -132,7 +148,7 @@ func (s *session) serverTTL() int {
 // sweepTrial is one stamped burst over all TTLs that cannot reach the server.
 func (s *session) sweepTrial(st probe.Stimulus, role probe.Role, listen time.Duration) probe.Trial {
 	return probe.Trial{
-		Role: role, Remote: s.remote, Stimulus: st, TTLs: ttls(1, min(s.serverTTL()-1, s.cfg.MaxTTL)),
+		Role: role, Remote: s.remote, Stimulus: st, Profile: s.cfg.Profile, TTLs: ttls(1, min(s.serverTTL()-1, s.cfg.MaxTTL)),
 		Timeout: s.minRTT() + listen, Linger: s.grace(),
 	}
 }

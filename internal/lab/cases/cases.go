@@ -24,8 +24,9 @@ type Case struct {
 	Doc       string // one line: what stands where
 	Topology  lab.Topology
 	Question  diagnosis.Question
-	Controls  []string // nil: the default
-	Elsewhere bool     // the server's second address is given as control address
+	Controls  []string   // nil: the default
+	Elsewhere bool       // the server's second address is given as control address
+	Address   netip.Addr // asked instead of the server; invalid: the server
 	Want      Want
 }
 
@@ -56,6 +57,9 @@ func (c Case) Port() uint16 {
 // Target is the target of the case: the name where one is asked about.
 func (c Case) Target() probe.Target {
 	addr := c.Topology.ServerAddr()
+	if c.Address.IsValid() {
+		addr = c.Address
+	}
 	t := probe.Target{IP: addr, Port: c.Port(), Host: addr.String(), HTTP: c.Question.Kind == probe.Host}
 	t.Input = netip.AddrPortFrom(addr, c.Port()).String()
 	if c.Question.Name != "" {
@@ -83,7 +87,31 @@ func All() []Case {
 	for _, m := range models() {
 		all = append(all, m.at(middle, routers, false))
 	}
-	return append(all, twins(false)...)
+	return append(append(all, silent()...), twins(false)...)
+}
+
+// silent are boxes beside routers that never send ICMP: the honest segment of
+// a box that only swallows is as wide as the silence; one that answers is
+// placed all the same.
+func silent() []Case {
+	var all []Case
+	for _, m := range models() {
+		var c Case
+		switch m.name {
+		case "sni-reset-in-path", "sni-reset-on-path":
+			c = m.at(middle, routers, false)
+		case "sni-drop":
+			c = m.at(middle, routers, false)
+			c.Want.After, c.Want.At = middle-2, middle+1
+		default:
+			continue
+		}
+		c.Name += "-silent-hops"
+		c.Doc += "; routers 2 and 3 never answer"
+		c.Topology.Silent = []int{middle - 1, middle}
+		all = append(all, c)
+	}
+	return all
 }
 
 // Matrix are all models at the first, a middle and the last router, and the
@@ -96,6 +124,9 @@ func Matrix(ipv6 bool) []Case {
 			c.Name = fmt.Sprintf("%s/router-%d", c.Name, router)
 			all = append(all, c)
 		}
+	}
+	if !ipv6 {
+		all = append(all, silent()...)
 	}
 	return append(all, twins(ipv6)...)
 }

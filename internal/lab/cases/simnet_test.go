@@ -10,6 +10,7 @@ import (
 	"github.com/rstprobe/rstprobe/internal/lab/cases"
 	"github.com/rstprobe/rstprobe/internal/lab/simnet"
 	"github.com/rstprobe/rstprobe/internal/wire/engine"
+	"github.com/rstprobe/rstprobe/probe"
 )
 
 // TestSimulated runs every case on the simulated path, in virtual time.
@@ -77,5 +78,70 @@ func check(t *testing.T, c cases.Case, res diagnosis.Result) {
 			t.Fatal(err)
 		}
 		t.Logf("%s\n%s\nserver at %d\n%s", c.Doc, res.Summary, res.Path.ServerTTL, b)
+	}
+}
+
+// TestLossNeverBlamesTwins loses 5 % of the packets, many times over: no
+// innocent world may ever be called interference.
+func TestLossNeverBlamesTwins(t *testing.T) {
+	for _, c := range cases.All() {
+		if len(c.Topology.Boxes)+len(c.Topology.Kernel) > 0 {
+			continue
+		}
+		c.Topology.Loss = 0.05
+		t.Run(c.Name, func(t *testing.T) {
+			for seed := range uint64(50) {
+				synctest.Test(t, func(t *testing.T) {
+					if res := simulate(t, c, seed); res.Outcome == probe.Interference {
+						check(t, c, res)
+						t.Fatalf("seed %d", seed)
+					}
+				})
+			}
+		})
+	}
+}
+
+// TestLossNeverClearsBoxes loses 5 % of the packets: a box may come out as
+// inconclusive, and never as the server's doing or as nothing at all.
+func TestLossNeverClearsBoxes(t *testing.T) {
+	for _, c := range cases.All() {
+		if len(c.Topology.Boxes) == 0 {
+			continue
+		}
+		c.Topology.Loss = 0.05
+		t.Run(c.Name, func(t *testing.T) {
+			found := 0
+			const seeds = 20
+			for seed := range uint64(seeds) {
+				synctest.Test(t, func(t *testing.T) {
+					res := simulate(t, c, seed)
+					switch res.Outcome {
+					case probe.Clean, probe.ServerRefuses:
+						check(t, c, res)
+						t.Errorf("seed %d: %s", seed, res.Summary)
+					case probe.Interference:
+						found++
+						misplaced(t, c, res, seed)
+					case probe.OverallInconclusive, probe.OverallUnreachable:
+					}
+				})
+			}
+			t.Logf("found in %d of %d runs", found, seeds)
+			if found*2 < seeds {
+				t.Errorf("found in %d of %d runs only", found, seeds)
+			}
+		})
+	}
+}
+
+// misplaced fails the test where a located segment does not hold the box.
+func misplaced(t *testing.T, c cases.Case, res diagnosis.Result, seed uint64) {
+	t.Helper()
+	if len(res.Tests) != 1 || res.Tests[0].Location == nil {
+		return
+	}
+	if l := res.Tests[0].Location; l.After.TTL > c.Want.After || l.At.TTL < c.Want.At {
+		t.Errorf("seed %d: placed between %d and %d, stands between %d and %d (%s)", seed, l.After.TTL, l.At.TTL, c.Want.After, c.Want.At, l.Method)
 	}
 }

@@ -1,6 +1,8 @@
 package cases
 
 import (
+	"net/netip"
+
 	"github.com/rstprobe/rstprobe/internal/diagnosis"
 	"github.com/rstprobe/rstprobe/internal/lab"
 	"github.com/rstprobe/rstprobe/probe"
@@ -43,5 +45,11 @@ func twins(ipv6 bool) []Case {
 			Want: Want{Overall: t.overall, Outcome: t.outcome, Authors: genuine}}
 		cases = append(cases, c)
 	}
-	return cases
+	nowhere := Case{Name: "no-such-network", Doc: "the last router reports the address unreachable", Topology: topology(routers, ipv6), Question: sni,
+		Address: netip.MustParseAddr("10.9.200.1"),
+		Want:    Want{Overall: probe.OverallUnreachable, Outcome: probe.Unreachable, Authors: []probe.Author{probe.Undetermined}}}
+	if ipv6 {
+		nowhere.Address = netip.MustParseAddr("fd09:0:0:c8::1")
+	}
+	return append(cases, nowhere)
 }
