@@ -13,7 +13,7 @@ func Decide(f Findings) Verdict {
 			ControlBad: len(f.controls()) - count(f.controls(), worked), ControlTotal: len(f.controls()),
 		},
 	}
-	v.Outcome, v.Stage = most(f.Tests)
+	v.Outcome, v.Stage = f.ending()
 	if len(f.Tests) == 0 {
 		v.Outcome, v.Stage, v.Cause = Inconclusive, StageSYN, "N4"
 		v.Next = "repeat when the controls are answered: nothing was asked with the test name"
@@ -60,7 +60,13 @@ func (f *Findings) boxDid(v Verdict, forBox, forServer []Evidence) Verdict {
 	}
 	v.Author = f.placeAuthor()
 	v.Trigger = f.trigger()
-	if v.Outcome == OK || v.Outcome == Alert {
+	switch {
+	case v.Outcome != OK && v.Outcome != Alert:
+	case f.Failed() > 0:
+		// It acts now and then: the sweeps met it more often than the tests.
+		v.Outcome, v.Stage = most(f.failures())
+		v.Confidence = Likely
+	default:
 		// The client was served something; the decisive items say by whom.
 		v.Outcome, v.Counts.TestBad = InjectedResponse, f.Differ()
 	}

@@ -3,6 +3,7 @@ package probe
 import (
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/rstprobe/rstprobe/internal/packet"
 )
@@ -25,6 +26,7 @@ type SYNSweep struct {
 	TTL      uint8       // the remaining TTL of the SYN-ACK, or of the reset where there was none
 	Expired  map[int]int // TTL → number of a Time Exceeded packet
 	Packets  []int       // resets and SYN-ACKs
+	Errors   []Seen      // ICMP errors other than Time Exceeded
 }
 
 // Merge is both sweeps read together.
@@ -43,6 +45,7 @@ func (s SYNSweep) Merge(t SYNSweep) SYNSweep {
 	}
 	s.AnswerAt, s.ResetAt = least(s.AnswerAt, t.AnswerAt), least(s.ResetAt, t.ResetAt)
 	s.Packets = append(s.Packets[:len(s.Packets):len(s.Packets)], t.Packets...)
+	s.Errors = append(s.Errors[:len(s.Errors):len(s.Errors)], t.Errors...)
 	expired := maps.Clone(s.Expired)
 	maps.Copy(expired, t.Expired)
 	s.Expired = expired
@@ -68,12 +71,24 @@ func (s SYNSweep) furthest() int {
 
 // DecideSYN judges whether the port can be reached, and who refuses it.
 func DecideSYN(f SYNFindings) Verdict {
+	v := f.decide()
+	for _, e := range v.Evidence {
+		slices.Sort(e.Packets)
+	}
+	return v
+}
+
+func (f SYNFindings) decide() Verdict {
 	v := Verdict{
 		Trigger: TriggerNone, Author: Undetermined, Confidence: UndeterminedDegree,
 		Evidence: []Evidence{}, Against: []Evidence{},
 		Counts: Counts{TestTotal: len(f.Tests)},
 	}
 	v.Outcome, v.Stage = most(f.Tests)
+	if v.Outcome == Drop && len(f.errors()) > 0 {
+		// Routers limit the rate of ICMP errors: most SYNs draw none.
+		v.Outcome = Unreachable
+	}
 	v.Counts.TestBad = count(f.Tests, func(o Observation) bool { return o.Outcome != OK || len(o.Resets) > 0 })
 	switch {
 	case len(f.Tests) == 0:
@@ -233,21 +248,29 @@ func (f SYNFindings) darkBefore(reference SYNSweep) int {
 	return at
 }
 
+// errors are the ICMP errors that SYNs drew.
+func (f SYNFindings) errors() []Seen {
+	var all []Seen
+	for _, o := range f.Tests {
+		all = append(all, o.Errors...)
+	}
+	return append(all, f.Sweep.Errors...)
+}
+
 // unreachable: a router or the host says so itself.
 func (f SYNFindings) unreachable(v Verdict) Verdict {
 	v.Cause, v.Confidence, v.Author = "N1", Likely, Undetermined
-	for _, o := range f.Tests {
-		for _, icmp := range o.Errors {
-			e := Evidence{Rule: "icmp-unreachable", Supports: Undetermined, Packets: []int{icmp.N},
-				Detail: fmt.Sprintf("%v says %s", icmp.From(), UnreachableText(icmp.Packet.ICMP, icmp.Packet.Src.Addr().Is4()))}
-			if len(v.Evidence) == 0 {
-				v.Evidence = append(v.Evidence, e)
-			}
-			if icmp.From() == icmp.Packet.ICMP.Quote.Dst.Addr() {
-				v.Author = Server
-			}
+	errors := f.errors()
+	e := Evidence{Rule: "icmp-unreachable", Supports: Undetermined, Packets: []int{},
+		Detail: fmt.Sprintf("%v says: %s", errors[0].From(), UnreachableText(errors[0].Packet.ICMP, errors[0].From().Is4()))}
+	for _, icmp := range errors {
+		e.Packets = append(e.Packets, icmp.N)
+		if icmp.From() == icmp.Packet.ICMP.Quote.Dst.Addr() {
+			v.Author, e.Supports = Server, Server
 		}
 	}
+	slices.Sort(e.Packets)
+	v.Evidence = append(v.Evidence, e)
 	if v.Author == Undetermined {
 		v.Next = "the router named above reports it: ask its operator"
 	}

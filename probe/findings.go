@@ -2,6 +2,7 @@ package probe
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rstprobe/rstprobe/internal/payload"
@@ -82,6 +83,20 @@ func most(obs []Observation) (Outcome, Stage) {
 		}
 	}
 	return best, stage
+}
+
+// ending is the commonest end of the tests, and its stage. Where most of them
+// fail, failures of several kinds do not make the rest a majority.
+func (f *Findings) ending() (Outcome, Stage) {
+	if enough(f.Failed(), len(f.Tests)) {
+		return most(f.failures())
+	}
+	return most(f.Tests)
+}
+
+// failures are the tests that failed.
+func (f *Findings) failures() []Observation {
+	return slices.DeleteFunc(slices.Clone(f.Tests), worked)
 }
 
 // minRTT is the smallest handshake RTT and how many there are.

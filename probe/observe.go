@@ -152,12 +152,14 @@ func (o *Observation) stream() []byte {
 	}
 	next := o.SYNACK.Packet.TCP.Seq.Add(1)
 	var b []byte
-	for range o.Data {
+	for grown := true; grown; {
+		grown = false
 		for _, d := range o.Data {
 			s := d.Packet.TCP
 			if skip := next.Sub(s.Seq); skip >= 0 && skip < len(s.Payload) {
 				b = append(b, s.Payload[skip:]...)
 				next = s.Seq.Add(len(s.Payload))
+				grown = true
 			}
 		}
 	}
@@ -210,6 +212,14 @@ func (o *Observation) closedFirst() bool {
 	fin := o.FINs[0]
 	return len(fin.Packet.TCP.Payload) == 0 && o.SYNACK != nil && fin.Packet.TCP.Seq == o.SYNACK.Packet.TCP.Seq.Add(1) &&
 		(len(o.Data) == 0 || fin.At <= o.Data[0].At)
+}
+
+// unprompted reports whether a packet acknowledges only what came before the
+// stimulus. A server that was not reached by it sends such a packet of its own
+// accord: it resets on accept, or closes an idle connection.
+func (o *Observation) unprompted(s Seen) bool {
+	tcp := s.Packet.TCP
+	return tcp.Flags.Has(packet.ACK) && o.Stimulus != nil && !o.Stimulus.Packet.TCP.Seq.Before(tcp.Ack)
 }
 
 // forbids reports whether an ICMP error says that there is no way for our

@@ -6,7 +6,7 @@ import (
 )
 
 func nameDiffers(f *Findings) *Evidence {
-	outcome, _ := most(f.Tests)
+	outcome, _ := f.ending()
 	if !f.served() || !enough(f.Failed(), len(f.Tests)) || len(f.Random) == 0 || count(f.Random, worked) < len(f.Random) {
 		return nil
 	}
@@ -18,7 +18,7 @@ func nameDiffers(f *Findings) *Evidence {
 }
 
 func unknownNamesAlike(f *Findings) *Evidence {
-	outcome, _ := most(f.Tests)
+	outcome, _ := f.ending()
 	alike := count(f.Random, func(o Observation) bool { return o.Outcome == outcome })
 	if outcome == OK || !enough(alike, len(f.Random)) {
 		return nil
@@ -27,7 +27,7 @@ func unknownNamesAlike(f *Findings) *Evidence {
 }
 
 func controlsAlike(f *Findings) *Evidence {
-	outcome, _ := most(f.Tests)
+	outcome, _ := f.ending()
 	alike := count(f.Leading, func(o Observation) bool { return o.Outcome == outcome })
 	if outcome == OK || !enough(alike, len(f.Leading)) {
 		return nil

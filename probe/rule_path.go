@@ -34,7 +34,7 @@ func routerForbids(f *Findings) *Evidence {
 	n := 0
 	for _, o := range f.Tests {
 		for _, icmp := range o.Errors {
-			if o.SYNACK != nil && o.Stimulus != nil && icmp.From() != o.SYNACK.From() {
+			if forbids(icmp) && o.SYNACK != nil && o.Stimulus != nil && icmp.From() != o.SYNACK.From() {
 				e.Packets = append(e.Packets, icmp.N)
 				e.Detail = fmt.Sprintf("ICMP type %d code %d from %v", icmp.Packet.ICMP.Type, icmp.Packet.ICMP.Code, icmp.From())
 				n++
@@ -52,12 +52,14 @@ func aheadOfSequence(f *Findings) *Evidence {
 	var e Evidence
 	n := 0
 	for _, o := range f.Gap {
-		for _, seen := range slices.Concat(o.Resets, o.FINs, o.Data) {
-			e.Packets = append(e.Packets, seen.N)
-			e.Detail = fmt.Sprintf("answered %v after it was sent, one byte ahead of sequence (TTL %d)", seen.Delay.Round(time.Microsecond), seen.Packet.TTL)
-			n++
-			break
+		answers := slices.Concat(o.Resets, o.FINs, o.Data)
+		if len(answers) == 0 || slices.ContainsFunc(answers, o.unprompted) {
+			continue // silence, or a server that ends idle connections
 		}
+		seen := answers[0]
+		e.Packets = append(e.Packets, seen.N)
+		e.Detail = fmt.Sprintf("answered %v after it was sent, one byte ahead of sequence (TTL %d)", seen.Delay.Round(time.Microsecond), seen.Packet.TTL)
+		n++
 	}
 	if !enough(n, len(f.Gap)) {
 		return nil
@@ -66,9 +68,11 @@ func aheadOfSequence(f *Findings) *Evidence {
 }
 
 func sameElsewhere(f *Findings) *Evidence {
-	outcome, _ := most(f.Tests)
+	outcome, _ := f.ending()
 	same := count(f.Elsewhere, func(o Observation) bool { return o.Outcome == outcome })
-	if outcome == OK || !enough(same, len(f.Elsewhere)) || len(f.ElsewhereControl) == 0 ||
+	// Where unknown names meet that end too, the control address may belong to
+	// a server with the same habit.
+	if outcome == OK || unknownNamesAlike(f) != nil || !enough(same, len(f.Elsewhere)) || len(f.ElsewhereControl) == 0 ||
 		count(f.ElsewhereControl, worked) < len(f.ElsewhereControl) {
 		return nil
 	}

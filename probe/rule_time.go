@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/rstprobe/rstprobe/internal/packet"
 )
 
 func serverGoesOn(f *Findings) *Evidence {
@@ -88,11 +90,15 @@ func fasterThanPath(f *Findings) *Evidence {
 		return nil
 	}
 	limit := rtt * 7 / 10
+	// A server that resets on accept does so before it can have our stimulus,
+	// whatever the name.
+	habit := count(f.controls(), func(o Observation) bool { return len(o.Resets) > 0 }) > 0
 	var e Evidence
 	hits := 0
 	for _, o := range f.Tests {
 		for _, rst := range o.Resets {
-			if rst.Delay < limit {
+			prompted := rst.Packet.TCP.Flags.Has(packet.ACK) || !habit
+			if rst.Delay < limit && prompted && !o.unprompted(rst) {
 				e.Packets = append(e.Packets, rst.N)
 				e.Detail = fmt.Sprintf("%v after the stimulus; the fastest of %d round trips took %v", rst.Delay.Round(10*time.Microsecond), n, rtt.Round(10*time.Microsecond))
 				hits++

@@ -140,7 +140,9 @@ func (s Search) Facts() probe.Sweeps {
 	if s.Timed != nil {
 		f.Confirmed = s.Timed.Lowest() == f.At
 	}
-	slices.Sort(f.Hits)
+	for _, ns := range [][]int{f.Hits, f.ControlHits, f.Passed, f.Control} {
+		slices.Sort(ns)
+	}
 	return f
 }
 

@@ -91,7 +91,7 @@ func lastSent(o probe.Observation) func(time.Duration) uint8 {
 	if len(copies) > 1 && len(copies[0].Packet.TCP.Payload) != len(copies[1].Packet.TCP.Payload) {
 		return nil
 	}
-	if len(copies) == 1 && copies[0].Packet.TCP.Ack != o.SYNACK.Packet.TCP.Seq.Add(1) {
+	if len(copies) == 1 && (o.SYNACK == nil || copies[0].Packet.TCP.Ack != o.SYNACK.Packet.TCP.Seq.Add(1)) {
 		return nil
 	}
 	return func(at time.Duration) uint8 {
@@ -128,6 +128,7 @@ func (s Sweep) Summary() probe.SYNSweep {
 		for _, d := range r.Drawn {
 			switch flags := d.Packet.TCP.Flags; {
 			case d.Packet.ICMP.Kind != 0:
+				sum.Errors = append(sum.Errors, d)
 			case flags.Has(packet.SYN | packet.ACK):
 				sum.Packets = append(sum.Packets, d.N)
 				if sum.AnswerAt == 0 || ttl < sum.AnswerAt {
@@ -141,6 +142,7 @@ func (s Sweep) Summary() probe.SYNSweep {
 			}
 		}
 	}
+	slices.Sort(sum.Packets)
 	if sum.AnswerAt == 0 {
 		sum.TTL = resetTTL
 	}

@@ -32,6 +32,7 @@ func (e *Engine) admit(now time.Time) (closing bool) {
 	if e.closing {
 		told = slices.AppendSeq(told, maps.Values(e.jobs))
 	}
+	e.dropUnsent(told)
 	for _, j := range told {
 		switch {
 		case j.conn == nil || j.conn.Done():
@@ -44,6 +45,21 @@ func (e *Engine) admit(now time.Time) (closing bool) {
 		}
 	}
 	return e.closing
+}
+
+// dropUnsent takes what trials that are to be ended wait to send out of the
+// outbox: whoever interrupts wants silence.
+func (e *Engine) dropUnsent(told []*job) {
+	if !e.closing && !slices.ContainsFunc(told, func(j *job) bool { return j.cancel }) {
+		return
+	}
+	e.outbox = slices.DeleteFunc(e.outbox, func(o outgoing) bool {
+		drop := (o.job.cancel || e.closing) && !o.out.Packet.TCP.Flags.Has(packet.RST)
+		if drop {
+			o.job.unsent--
+		}
+		return drop
+	})
 }
 
 // start begins a trial; false means that no port is free for it now.

@@ -72,6 +72,7 @@ type Engine struct {
 	sent    int // datagrams given to the wire
 	count   int // packets numbered
 	stamps  [txRing]txRef
+	freed   bool // a trial ended since the last admission, so its port is free
 }
 
 // txRing is how many sent datagrams may wait for their transmit time.
@@ -212,11 +213,15 @@ func (e *Engine) loop() {
 	frames := make([]wire.Frame, batch)
 	for {
 		now := time.Now()
+		e.freed = false
 		last := e.admit(now)
 		e.tick(now)
 		until, err := e.flush(now)
 		if err == nil && last && len(e.jobs) == 0 && len(e.outbox) == 0 {
 			return
+		}
+		if err == nil && e.freed { // somebody may be waiting for the port
+			continue
 		}
 		var n int
 		if err == nil {

@@ -109,6 +109,9 @@ func (e *Engine) send(outs []outgoing) error {
 			}
 			return nil
 		}
+		if n == len(outs) { // no datagram was refused: the wire itself has failed
+			return fmt.Errorf("sending: %w", err)
+		}
 		bad := outs[n]
 		bad.job.unsent--
 		bad.job.err = fmt.Errorf("sending to %v: %w", bad.out.Packet.Dst, err)
@@ -142,6 +145,7 @@ func (e *Engine) finishIfSent(j *job) {
 		return
 	}
 	delete(e.jobs, j.key)
+	e.freed = true
 	rec := j.conn.Record()
 	rec.Lost = e.cfg.Wire.Stats().Dropped - j.lost
 	j.done <- result{rec: rec, err: j.err}

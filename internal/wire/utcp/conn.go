@@ -7,7 +7,9 @@
 package utcp
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/rstprobe/rstprobe/internal/flow"
@@ -56,6 +58,7 @@ const maxRetransmits = 2
 const (
 	window      = 64240
 	windowScale = 7
+	minMSS      = 48   // Linux's tcp_min_snd_mss; timestamps leave room for data
 	mss4        = 1460 // 1500 − 20 − 20
 	mss6        = 1440 // 1500 − 40 − 20
 )
@@ -95,6 +98,7 @@ type Conn struct {
 
 	rtt       time.Duration // of the handshake; 0 until known
 	sent      int           // packets queued so far, for IP IDs
+	unsent    int           // packets taken that say something and have not left yet
 	nextCopy  int
 	stepAt    time.Time // the next copy of a timed sweep; zero: none
 	rtoAt     time.Time // zero: nothing to retransmit
@@ -143,6 +147,9 @@ func (c *Conn) Next() (Out, bool) {
 	}
 	out := c.queue[0]
 	c.queue = c.queue[1:]
+	if out.Packet.TCP.Len() > 0 {
+		c.unsent++
+	}
 	return out, true
 }
 
@@ -153,6 +160,13 @@ func (c *Conn) Sent(at time.Time, out Out, p packet.Packet, n int) {
 	if out.Retransmit {
 		kind = flow.Retransmitted
 	}
+	if out.Packet.TCP.Len() > 0 {
+		c.unsent--
+		c.spoke(at, out.Retransmit)
+	}
+	if kind == flow.Sent && out.Packet.TCP.Flags.Has(packet.SYN) {
+		c.synSentAt = at
+	}
 	c.rec.Events = append(c.rec.Events, flow.Event{At: c.offset(at), Kind: kind, Packet: p, N: n, TTL: out.Stamp})
 }
 
@@ -161,12 +175,35 @@ func (c *Conn) Stamped(n int, at time.Time) {
 	for i := len(c.rec.Events) - 1; i >= 0; i-- {
 		if e := &c.rec.Events[i]; e.N == n && e.Kind != flow.Received {
 			e.At = c.offset(at)
-			if i == 0 {
+			if e.Kind == flow.Sent && e.Packet.TCP.Flags.Has(packet.SYN) {
 				c.synSentAt = at
 			}
 			return
 		}
 	}
+}
+
+// spoke starts the timers over: they count from when something left us, not
+// from when it was queued behind the packets of others.
+func (c *Conn) spoke(at time.Time, again bool) {
+	if !c.rtoAt.IsZero() {
+		c.rtoAt = later(c.rtoAt, at.Add(c.rto))
+	}
+	if again {
+		return
+	}
+	c.silentAt = later(c.silentAt, at.Add(c.cfg.Timeout))
+	if !c.stepAt.IsZero() {
+		c.stepAt = later(c.stepAt, at.Add(c.cfg.Step))
+		c.silentAt = later(c.silentAt, c.stepAt.Add(c.cfg.Timeout))
+	}
+}
+
+func later(t, u time.Time) time.Time {
+	if t.Before(u) {
+		return u
+	}
+	return t
 }
 
 // Deadline is when Tick wants to be called next.
@@ -187,12 +224,21 @@ func (c *Conn) Deadline() time.Time {
 func (c *Conn) Done() bool { return c.state == closed && len(c.queue) == 0 }
 
 // Record is what was seen; it is complete once Done.
-func (c *Conn) Record() flow.Record { return c.rec }
+func (c *Conn) Record() flow.Record {
+	rec := c.rec
+	rec.Events = slices.Clone(rec.Events)
+	// What arrived before a packet of ours left may be read after it.
+	slices.SortStableFunc(rec.Events, func(a, b flow.Event) int { return cmp.Compare(a.At, b.At) })
+	return rec
+}
 
 // Tick acts on whatever is due at now.
 func (c *Conn) Tick(now time.Time) {
 	if c.state == closed {
 		return
+	}
+	if c.unsent > 0 {
+		c.spoke(now, false)
 	}
 	if !c.stepAt.IsZero() && !now.Before(c.stepAt) {
 		c.sendCopy(now)

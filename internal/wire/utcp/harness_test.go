@@ -55,6 +55,7 @@ func begin(t *testing.T, cfg Config) *harness {
 // and fails where a timer asks to be run without end.
 func (h *harness) at(d time.Duration) {
 	h.Helper()
+	h.leave()
 	for !h.Done() && !h.Deadline().After(start.Add(d)) {
 		if due := h.Deadline(); due.After(h.now) {
 			h.now = due

@@ -11,7 +11,7 @@ import (
 // arrived at the given time as number n of the exported capture; now is the
 // time of the call.
 func (c *Conn) Receive(at, now time.Time, p packet.Packet, n int) {
-	if c.state == closed {
+	if c.state == closed || len(c.rec.Events) == 0 { // what comes before we spoke is about an earlier flow
 		return
 	}
 	c.elapsed = uint32(now.Sub(c.synSentAt).Milliseconds()) //nolint:gosec // a millisecond clock wraps, RFC 7323 §5.4
@@ -50,7 +50,7 @@ func (c *Conn) receiveSYNACK(at, now time.Time, p packet.Packet) {
 	c.rcvNxt = s.Seq.Add(1)
 	c.sndUna = s.Ack
 	if mss, ok := s.MSS(); ok && mss > 0 {
-		c.peerMSS = int(mss)
+		c.peerMSS = max(minMSS, int(mss))
 	}
 	if val, _, ok := s.Timestamps(); ok {
 		c.hasTS, c.tsEcho = true, val
@@ -77,7 +77,7 @@ func (c *Conn) receiveSegment(now time.Time, p packet.Packet) {
 	if s.Flags.Has(packet.ACK) && c.sndUna.Before(s.Ack) && !c.sndNxt.Before(s.Ack) {
 		c.sndUna = s.Ack
 		c.resent, c.rtoAt = 0, time.Time{}
-		if c.sndUna != c.sndNxt {
+		if c.sndUna != c.sndNxt && c.endAt.IsZero() {
 			c.rtoAt = now.Add(c.rto)
 		}
 		if s.Len() == 0 {
