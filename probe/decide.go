@@ -1,6 +1,9 @@
 package probe
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Decide judges the question about a name. It is a pure function of the
 // findings: whatever made them, the same records get the same verdict.
@@ -132,15 +135,10 @@ func (f *Findings) serverGot(o Observation) bool {
 	if o.Acked && o.AckedBy >= low && o.AckedBy <= high {
 		return true
 	}
-	for _, d := range o.Data {
-		if own(d) && len(o.Resets)+len(o.FINs) > 0 {
-			_, _, two := conflicting(o.Data)
-			if two || len(o.Resets) > 0 {
-				return true
-			}
-		}
-	}
-	return false
+	// It went on behind the end, or the other answer, that a box gave for it.
+	_, _, two := conflicting(o.Data)
+	_, _, behind := dataAfterFIN(o)
+	return (len(o.Resets) > 0 || two || behind) && slices.ContainsFunc(o.Data, own)
 }
 
 // atServersDistance reports whether the ending packets come from as far as
@@ -186,7 +184,10 @@ func (f *Findings) undecided(v Verdict, forBox, forServer []Evidence, families m
 		return v
 	}
 	v.Evidence, v.Against = forBox, forServer
-	strong := families[famTTL] && families[famName] && !hasRule(forServer, "server-ttl")
+	// The resets of a load balancer, too, come from another distance, and it
+	// may refuse one name: TTL and name need a third reason beside them.
+	strong := families[famTTL] && families[famName] && !hasRule(forServer, "server-ttl") &&
+		(families[famTime] || families[famHeader])
 	if strong {
 		v.Author, v.Confidence, v.Cause = OnOrInPath, Likely, boxCauses[v.Outcome]
 		for i := range v.Evidence {

@@ -248,13 +248,13 @@ func (f SYNFindings) darkBefore(reference SYNSweep) int {
 	return at
 }
 
-// errors are the ICMP errors that SYNs drew.
+// errors are the ICMP errors that forbade our SYNs.
 func (f SYNFindings) errors() []Seen {
-	var all []Seen
-	for _, o := range f.Tests {
-		all = append(all, o.Errors...)
+	all := slices.Clone(f.Sweep.Errors)
+	for _, o := range slices.Backward(f.Tests) {
+		all = slices.Concat(o.Errors, all)
 	}
-	return append(all, f.Sweep.Errors...)
+	return slices.DeleteFunc(all, func(s Seen) bool { return !forbids(s) })
 }
 
 // unreachable: a router or the host says so itself.

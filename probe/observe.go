@@ -214,12 +214,14 @@ func (o *Observation) closedFirst() bool {
 		(len(o.Data) == 0 || fin.At <= o.Data[0].At)
 }
 
-// unprompted reports whether a packet acknowledges only what came before the
-// stimulus. A server that was not reached by it sends such a packet of its own
-// accord: it resets on accept, or closes an idle connection.
-func (o *Observation) unprompted(s Seen) bool {
+// Unprompted reports whether the server may have sent a packet of its own
+// accord, as one does that resets on accept or closes an idle connection: it
+// acknowledges only what came before the stimulus, and has come as far as the
+// SYN-ACK.
+func (o *Observation) Unprompted(s Seen) bool {
 	tcp := s.Packet.TCP
-	return tcp.Flags.Has(packet.ACK) && o.Stimulus != nil && !o.Stimulus.Packet.TCP.Seq.Before(tcp.Ack)
+	return tcp.Flags.Has(packet.ACK) && o.Stimulus != nil && !o.Stimulus.Packet.TCP.Seq.Before(tcp.Ack) &&
+		o.SYNACK != nil && s.Packet.TTL == o.SYNACK.Packet.TTL
 }
 
 // forbids reports whether an ICMP error says that there is no way for our

@@ -53,7 +53,7 @@ func aheadOfSequence(f *Findings) *Evidence {
 	n := 0
 	for _, o := range f.Gap {
 		answers := slices.Concat(o.Resets, o.FINs, o.Data)
-		if len(answers) == 0 || slices.ContainsFunc(answers, o.unprompted) {
+		if len(answers) == 0 || slices.ContainsFunc(answers, o.Unprompted) {
 			continue // silence, or a server that ends idle connections
 		}
 		seen := answers[0]

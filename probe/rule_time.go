@@ -98,7 +98,7 @@ func fasterThanPath(f *Findings) *Evidence {
 	for _, o := range f.Tests {
 		for _, rst := range o.Resets {
 			prompted := rst.Packet.TCP.Flags.Has(packet.ACK) || !habit
-			if rst.Delay < limit && prompted && !o.unprompted(rst) {
+			if rst.Delay < limit && prompted && !o.Unprompted(rst) {
 				e.Packets = append(e.Packets, rst.N)
 				e.Detail = fmt.Sprintf("%v after the stimulus; the fastest of %d round trips took %v", rst.Delay.Round(10*time.Microsecond), n, rtt.Round(10*time.Microsecond))
 				hits++

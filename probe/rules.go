@@ -11,8 +11,8 @@ type rule struct {
 	find     func(*Findings) *Evidence // nil: does not apply
 }
 
-// Families of evidence. Two strong items of different families make likely
-// what one makes possible.
+// Families of evidence. Strong items of three different families make likely
+// what fewer leave open.
 const (
 	famPath   = "path"
 	famTime   = "time"

@@ -107,10 +107,9 @@ func (s *script) silent() *script { return s.wait(time.Second).event(flow.Expire
 // change is a deviation from what the server would have sent.
 type change func(*packet.Packet)
 
-func ttl(n uint8) change              { return func(p *packet.Packet) { p.TTL = n } }
-func id(n uint16) change              { return func(p *packet.Packet) { p.ID = n } }
-func window(n uint16) change          { return func(p *packet.Packet) { p.TCP.Window = n } }
-func unfragmentable(p *packet.Packet) { p.DF = true }
+func ttl(n uint8) change     { return func(p *packet.Packet) { p.TTL = n } }
+func id(n uint16) change     { return func(p *packet.Packet) { p.ID = n } }
+func window(n uint16) change { return func(p *packet.Packet) { p.TCP.Window = n } }
 
 // get receives a segment of the peer's side.
 func (s *script) get(seg packet.Segment, changes ...change) *script {

@@ -104,10 +104,12 @@ func (s Search) Facts() probe.Sweeps {
 		if at == 0 && s.Silence {
 			at = s.dark()
 		}
-		if at == 0 {
-			at = f.ServerTTL // nothing below the server's distance reached it
+		switch {
+		case at > 0:
+			votes[at]++
+		case s.Silence || len(t.Stray) == 0:
+			votes[f.ServerTTL]++ // nothing below the server's distance reached it
 		}
-		votes[at]++
 		for _, r := range t.Replies {
 			for _, d := range r.Drawn {
 				f.Hits = append(f.Hits, d.N)
@@ -120,16 +122,17 @@ func (s Search) Facts() probe.Sweeps {
 		}
 	}
 	f.After = s.after(f.At)
+	beyond := func(ttl int) bool { return f.At > 0 && ttl >= f.At }
 	for _, t := range s.Test {
 		for ttl, r := range t.Replies {
-			if ttl >= f.At && r.Expired > 0 {
+			if beyond(ttl) && r.Expired > 0 {
 				f.Passed = append(f.Passed, r.Expired)
 			}
 		}
 	}
 	for _, c := range s.Control {
 		for ttl, r := range c.Replies {
-			if ttl >= f.At && r.Expired > 0 {
+			if beyond(ttl) && r.Expired > 0 {
 				f.Control = append(f.Control, r.Expired)
 			}
 			for _, d := range r.Drawn {

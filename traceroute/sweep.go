@@ -51,7 +51,10 @@ func Read(rec flow.Record) Sweep {
 	}
 	for _, e := range slices.Concat(o.Resets, o.FINs, o.Data, o.Errors, answers(o)) {
 		stamp := e.Stamp
-		if s.Timed {
+		switch {
+		case s.Timed && e.Packet.ICMP.Kind == 0 && o.Unprompted(e):
+			stamp = 0
+		case s.Timed:
 			stamp = timed(e.At)
 		}
 		if stamp == 0 {

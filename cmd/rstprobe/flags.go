@@ -44,6 +44,8 @@ func testFlags() []cli.Flag {
 			Usage: "repeat the test at this `IP`, known to be good and on the same path, and compare"},
 		&cli.StringFlag{Name: "hello", Category: groupTests, Value: string(payload.Plain),
 			Usage: "look of the ClientHello: `SHAPE` is plain, chrome or firefox"},
+		&cli.StringFlag{Name: "syn-options", Category: groupTests, Value: synLinux,
+			Usage: "options of our SYN: `SET` is linux (as Linux sends them) or none (a 20-byte header, on which some boxes insist)"},
 		&cli.IntFlag{Name: "repeat", Category: groupTests, Value: defaultRepeat,
 			Usage: "ask every question `N` times (1 to 100); also the votes per location"},
 		&argv.ListFlag{StringSliceFlag: cli.StringSliceFlag{Name: "file", Aliases: []string{"f"}, Category: groupTests,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/rstprobe/rstprobe/internal/payload"
@@ -59,12 +60,19 @@ func (p *program) readList(path string) ([]entry, error) {
 	return out, nil
 }
 
+// reserved are the commands of later versions. Taken for hosts, they would be
+// looked up and probed.
+var reserved = []string{"explain", "report", "watch", "doctor", "history", "serve", "agent", "config"}
+
 // targets are those of the line, then those of the lists.
 func (p *program) targets(words, lists []string) ([]probe.Target, error) {
 	var out []probe.Target
 	for _, w := range words {
 		if w == "-" {
 			return nil, usagef("- is no target: write -f - to read targets from standard input")
+		}
+		if slices.Contains(reserved, w) {
+			return nil, usagef("the command %s is not in this version: write %s:443 if you mean a host of that name", w, w)
 		}
 		t, err := probe.ParseTarget(w)
 		if err != nil {

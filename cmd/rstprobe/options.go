@@ -17,6 +17,12 @@ import (
 	"github.com/rstprobe/rstprobe/report"
 )
 
+// The option sets of our SYN.
+const (
+	synLinux = "linux"
+	synNone  = "none"
+)
+
 // The modes of exchange.
 const (
 	modeAuto   = "auto" // the best that is allowed; so far that is raw
@@ -47,6 +53,7 @@ type options struct {
 	repeat         int
 	timeout        time.Duration // 0: derived from the round trip
 	shape          payload.Shape
+	profile        probe.Profile
 	family         family
 	iface          string
 	source         netip.Addr // invalid: as the system routes
@@ -94,6 +101,13 @@ func (p *program) optionsFrom(c *cli.Context) (o options, err error) {
 	}
 	if o.shape, err = oneOf(c, "hello", payload.Plain, payload.Chrome, payload.Firefox); err != nil {
 		return o, err
+	}
+	synOptions, err := oneOf(c, "syn-options", synLinux, synNone)
+	if err != nil {
+		return o, err
+	}
+	if synOptions == synNone {
+		o.profile = probe.BareSYN
 	}
 	o.trace = diagnosis.TraceAlways // the trace command has no --trace
 	if c.Command.Name != "trace" {

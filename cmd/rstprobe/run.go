@@ -167,7 +167,7 @@ func (r *measurement) answer(ctx context.Context, j job, ask ask) (diagnosis.Res
 	return ask(ctx, diagnosis.Config{
 		Exchanger: s.exchanger, Target: target, Source: source,
 		Questions: j.questions, Controls: r.controls, ControlAddress: r.controlAddress,
-		Trace: r.options.trace, MaxTTL: r.maxTTL, Repeat: r.repeat, Shape: r.shape,
+		Trace: r.options.trace, MaxTTL: r.maxTTL, Repeat: r.repeat, Shape: r.shape, Profile: r.profile,
 		Timeout: r.timeout, Seed: r.seed,
 		Progress: func(what string) { r.bar.show(target.Input + ": " + what) },
 	})

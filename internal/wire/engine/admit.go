@@ -18,11 +18,13 @@ func (e *Engine) admit(now time.Time) (closing bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var still []*job
+	full := map[netip.AddrPort]bool{} // remotes to which every port is busy: one search is enough
 	for _, j := range e.waiting {
 		switch {
 		case j.cancel || e.closing:
 			j.done <- result{err: e.closedError()}
-		case !e.start(j, now):
+		case full[j.trial.Remote] && j.trial.LocalPort == 0, !e.start(j, now):
+			full[j.trial.Remote] = full[j.trial.Remote] || j.trial.LocalPort == 0
 			still = append(still, j)
 		}
 	}
@@ -35,8 +37,13 @@ func (e *Engine) admit(now time.Time) (closing bool) {
 	e.dropUnsent(told)
 	for _, j := range told {
 		switch {
-		case j.conn == nil || j.conn.Done():
+		case j.conn == nil:
+		case j.conn.Done():
+			e.finishIfSent(j)
 		case j.cancel || e.closing:
+			if !j.cancel {
+				j.err = e.closedError()
+			}
 			j.conn.Close(now)
 			e.collect(j)
 		case j.enough:
