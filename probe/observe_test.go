@@ -161,7 +161,7 @@ func FuzzObserve(f *testing.F) {
 	f.Add([]byte{0, 2, 0, 0, 0, 0, 2, 4, 0, 0, 0, 0x82, 3, 0, 0, 0, 0, 0})
 	f.Add([]byte{0, 2, 0, 0, 0, 0, 2, 0x12, 0, 1, 0, 60, 0, 0x18, 1, 1, 5, 0, 2, 0x18, 1, 6, 9, 60, 2, 0x11, 10, 6, 0, 60})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		rec := recordOf(b[:min(len(b), 1200)])
+		rec := recordOf(b[:min(len(b), 600)])
 		o := Observe(rec)
 		if o.Outcome == "" || o.Stage == "" {
 			t.Errorf("no outcome: %+v", o)

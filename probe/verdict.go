@@ -1,7 +1,7 @@
 package probe
 
 // The axes of a verdict are independent of each other; each is an enum whose
-// values are the words of the JSON output (docs/schema.json).
+// values are the words of the JSON output (report/schema.json).
 
 // Outcome is what happened to the tested connections.
 type Outcome string
@@ -76,10 +76,10 @@ const (
 	UndeterminedDegree Confidence = "undetermined"
 )
 
-// Cause is a code of docs/causes.md, or "".
+// Cause is a code of the cause table (report.CauseText), or "".
 type Cause string
 
-// RuleID names a rule of evidence, as in docs/rules.md.
+// RuleID names a rule of evidence (see rules).
 type RuleID string
 
 // Evidence is one reason for, or against, a verdict.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/rstprobe/rstprobe/internal/packet"
 	"github.com/rstprobe/rstprobe/probe"
 )
 
@@ -59,9 +60,9 @@ func answerAt(ttl int, sweeps []Sweep) Answer {
 			switch tcp := d.Packet.TCP; {
 			case d.Packet.ICMP.Kind != 0:
 				answer = Unreachable
-			case len(tcp.Payload) > 0 || tcp.Flags&(1<<0) != 0: // data or FIN
+			case len(tcp.Payload) > 0 || tcp.Flags.Has(packet.FIN):
 				answer = Injected
-			case tcp.Flags&(1<<1) != 0: // SYN-ACK
+			case tcp.Flags.Has(packet.SYN):
 				answer = FromServer
 			default:
 				answer = ResetAnswer
@@ -94,6 +95,8 @@ type Search struct {
 
 // Facts sums the sweeps up for the judge.
 func (s Search) Facts() probe.Sweeps {
+	// A sweep whose connection never stood sent no copy and has no vote.
+	s.Test = slices.DeleteFunc(slices.Clone(s.Test), func(t Sweep) bool { return len(t.TTLs) == 0 })
 	f := probe.Sweeps{ServerTTL: s.Path.ServerTTL, Rounds: len(s.Test)}
 	if f.Rounds == 0 || f.ServerTTL == 0 {
 		return f
@@ -121,7 +124,20 @@ func (s Search) Facts() probe.Sweeps {
 			f.At, f.Votes = at, n
 		}
 	}
-	f.After = s.after(f.At)
+	// A copy that got lost makes a round point too far, never too near: the
+	// segment begins where the nearest round says.
+	nearest := f.At
+	for at := range votes {
+		nearest = min(nearest, at)
+	}
+	if s.Timed != nil {
+		step := s.Timed.Lowest()
+		f.Confirmed = step == f.At
+		if step > 0 {
+			nearest = min(nearest, step)
+		}
+	}
+	f.After = s.after(nearest)
 	beyond := func(ttl int) bool { return f.At > 0 && ttl >= f.At }
 	for _, t := range s.Test {
 		for ttl, r := range t.Replies {
@@ -139,9 +155,6 @@ func (s Search) Facts() probe.Sweeps {
 				f.ControlHits = append(f.ControlHits, d.N)
 			}
 		}
-	}
-	if s.Timed != nil {
-		f.Confirmed = s.Timed.Lowest() == f.At
 	}
 	for _, ns := range [][]int{f.Hits, f.ControlHits, f.Passed, f.Control} {
 		slices.Sort(ns)

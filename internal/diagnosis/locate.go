@@ -1,7 +1,9 @@
 package diagnosis
 
 import (
+	"maps"
 	"slices"
+	"time"
 
 	"github.com/rstprobe/rstprobe/internal/flow"
 	"github.com/rstprobe/rstprobe/probe"
@@ -17,11 +19,12 @@ func (n *nameQuestion) locate() error {
 	n.method = traceroute.CodedBurst
 	n.search = traceroute.Search{Full: n.findings.Tests, Control: n.control}
 	n.search.Silence = n.swallowed()
+	sweep := n.burst
 	if n.search.Silence {
-		n.method = traceroute.DarkZone
+		n.method, sweep = traceroute.DarkZone, n.pairs
 	}
 	if n.serverTTL() > 1 {
-		if err := n.burst(); err != nil || n.ctx.Err() != nil {
+		if err := sweep(); err != nil || n.ctx.Err() != nil {
 			return err
 		}
 	}
@@ -70,6 +73,65 @@ func (n *nameQuestion) burst() error {
 	return err
 }
 
+// icmpRefill is how long a router that limits its ICMP errors takes to be
+// ready for another: Linux's icmp_ratelimit, one per second and destination
+// after a burst of six.
+const icmpRefill = time.Second
+
+// pairs sends stamped sweeps of control and test side by side, in an order
+// that changes from round to round. Routers limit the rate of their ICMP
+// errors, so silence about a test copy means something only where it is held
+// against a control copy of the same moment, and either was as likely to be
+// the one that got the answer.
+func (n *nameQuestion) pairs() error {
+	n.search.Control = nil
+	for round := range n.cfg.Repeat {
+		control := n.sweepTrial(n.say(n.controls[0]), probe.Control, n.grace())
+		test := n.sweepTrial(n.say(n.q.Name), probe.Test, n.grace())
+		trials := []probe.Trial{control, test}
+		if round%2 == 1 {
+			slices.Reverse(trials)
+		}
+		recs, err := n.exchange(trials)
+		if err != nil || n.ctx.Err() != nil {
+			return err
+		}
+		found := 0
+		for i, t := range trials {
+			done := carriedOut(sweeps(recs[i : i+1]))
+			found += len(done)
+			if t.Role == probe.Test {
+				n.search.Test = append(n.search.Test, done...)
+			} else {
+				n.search.Control = append(n.search.Control, done...)
+			}
+		}
+		if found == len(trials) && !n.starved(n.search.Control[len(n.search.Control)-1]) {
+			continue
+		}
+		select {
+		case <-time.After(icmpRefill):
+		case <-n.ctx.Done():
+			return nil
+		}
+	}
+	n.control = append(n.control, n.search.Control...)
+	return nil
+}
+
+// starved reports whether a router that spoke to an earlier sweep kept silent
+// about a control copy.
+func (n *nameQuestion) starved(control traceroute.Sweep) bool {
+	for _, earlier := range slices.Concat(n.synSweep, n.session.control) {
+		for ttl, r := range earlier.Replies {
+			if r.Expired > 0 && ttl < n.serverTTL() && control.Replies[ttl].Expired == 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // carriedOut are the sweeps whose copies were sent.
 func carriedOut(all []traceroute.Sweep) []traceroute.Sweep {
 	return slices.DeleteFunc(all, func(s traceroute.Sweep) bool { return len(s.TTLs) == 0 })
@@ -86,18 +148,26 @@ func (n *nameQuestion) unstamped() bool {
 	return false
 }
 
-// confirm checks the burst's answer with one timed step on a fresh
-// connection: nothing one TTL lower, the same at this one.
+// confirm checks the burst's answer with two timed copies, on a fresh
+// connection each: nothing one TTL lower, the same at this one.
 func (n *nameQuestion) confirm() error {
 	at := n.findings.Sweeps.At
 	if at == 0 || at >= n.serverTTL() {
 		return nil
 	}
-	recs, err := n.exchange([]probe.Trial{n.timedTrial(max(1, at-1), at)})
+	var trials []probe.Trial
+	for ttl := max(1, at-1); ttl <= at; ttl++ {
+		trials = append(trials, n.timedTrial(ttl, ttl))
+	}
+	recs, err := n.exchange(trials)
 	if err != nil || n.ctx.Err() != nil {
 		return err
 	}
-	step := traceroute.Read(recs[0])
+	step := traceroute.Sweep{Replies: map[int]traceroute.Reply{}, Timed: true}
+	for _, sweep := range sweeps(recs) {
+		step.TTLs = append(step.TTLs, sweep.TTLs...)
+		maps.Copy(step.Replies, sweep.Replies)
+	}
 	n.search.Timed = &step
 	n.findings.Sweeps = n.search.Facts()
 	if step.Lowest() == at {
@@ -141,12 +211,13 @@ func (n *nameQuestion) timedTrial(first, last int) probe.Trial {
 // reset comes.
 func (n *nameQuestion) exchangeBlocks(trials []probe.Trial, tests int, enough chan struct{}) ([]probe.Observation, error) {
 	recs := make([]flow.Record, len(trials))
+	failed := make([]bool, len(trials))
 	errs := make(chan error, len(trials))
 	over := make(chan struct{}, len(trials))
 	for i, t := range trials {
 		go func() {
 			rec, err := n.cfg.Exchanger.Exchange(n.ctx, t)
-			recs[i] = rec
+			recs[i], failed[i] = rec, err != nil
 			if t.Enough == nil {
 				over <- struct{}{}
 			}
@@ -166,7 +237,11 @@ func (n *nameQuestion) exchangeBlocks(trials []probe.Trial, tests int, enough ch
 	obs := make([]probe.Observation, len(recs))
 	for i, rec := range recs {
 		n.learn(rec)
-		obs[i] = probe.Observe(rec)
+		o := probe.Observe(rec)
+		cutWell := failed[i] && trials[i].Role == probe.Test && (o.Outcome == probe.OK || o.Outcome == probe.Alert)
+		if !cutWell && !unfinished(o) { // an answer counts once it was watched for a late reset
+			obs[i] = o
+		}
 	}
 	return obs, err
 }

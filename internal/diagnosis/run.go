@@ -105,6 +105,9 @@ func (s *session) finish(err error) (Result, error) {
 	}
 	s.res.Outcome, s.res.Summary = conclude(&s.res)
 	if err != nil {
+		if len(s.res.Tests) == 0 {
+			s.res.Outcome, s.res.Summary = probe.OverallInconclusive, "The measurement failed before anything was known."
+		}
 		return s.res, fmt.Errorf("measuring %s: %w", s.cfg.Target.Input, err)
 	}
 	return s.res, nil
@@ -187,11 +190,17 @@ func (s *session) synTimeout() time.Duration {
 func observe(recs []flow.Record) []probe.Observation {
 	obs := make([]probe.Observation, 0, len(recs))
 	for _, rec := range recs {
-		if len(rec.Events) > 0 {
-			obs = append(obs, probe.Observe(rec))
+		if o := probe.Observe(rec); len(rec.Events) > 0 && !unfinished(o) {
+			obs = append(obs, o)
 		}
 	}
 	return obs
+}
+
+// unfinished reports whether a trial was stopped while nothing had answered
+// it: its silence says nothing.
+func unfinished(o probe.Observation) bool {
+	return o.Cut && (o.Outcome == probe.Drop || o.Outcome == probe.Stall)
 }
 
 func sweeps(recs []flow.Record) []traceroute.Sweep {

@@ -16,14 +16,15 @@ import (
 
 // Topology is an emulated world.
 type Topology struct {
-	Routers int // 1 … 30
-	IPv6    bool
-	RTT     time.Duration // client to server and back, shared evenly by the links; simnet only
-	Loss    float64       // probability that a link loses a packet, spread over the path; simnet only
-	Silent  []int         // routers that never send ICMP
-	Boxes   []Placement
-	Kernel  []KernelRule // netlab only
-	Server  Server
+	Routers   int // 1 … 30
+	IPv6      bool
+	RTT       time.Duration // client to server and back, shared evenly by the links; simnet only
+	Loss      float64       // probability that a link loses a packet, spread over the path; simnet only
+	Silent    []int         // routers that never send ICMP
+	LimitICMP bool          // routers limit their ICMP errors as Linux does by default: a burst of six, then one a second to each destination; netlab only
+	Boxes     []Placement
+	Kernel    []KernelRule // netlab only
+	Server    Server
 }
 
 // Placement puts a box into a router.

@@ -90,29 +90,33 @@ func All() []Case {
 	return append(append(all, silent()...), twins(false)...)
 }
 
-// silent are boxes beside routers that never send ICMP: the honest segment of
-// a box that only swallows is as wide as the silence; one that answers is
-// placed all the same.
+// silent are boxes beside routers that send no ICMP, or little of it. The
+// honest segment of a box that only swallows is as wide as the silence; one
+// that answers is placed all the same.
 func silent() []Case {
 	var all []Case
 	for _, m := range models() {
-		var c Case
-		switch m.name {
-		case "sni-reset-in-path", "sni-reset-on-path":
-			c = m.at(middle, routers, false)
-		case "sni-drop":
-			c = m.at(middle, routers, false)
-			c.Want.After, c.Want.At = middle-2, middle+1
-		default:
+		if m.name != "sni-reset-in-path" && m.name != "sni-reset-on-path" && m.name != "sni-drop" {
 			continue
 		}
+		c := m.at(middle, routers, false)
 		c.Name += "-silent-hops"
 		c.Doc += "; routers 2 and 3 never answer"
 		c.Topology.Silent = []int{middle - 1, middle}
-		all = append(all, c)
+		if m.outcome == probe.Drop {
+			c.Want.After, c.Want.At = middle-2, middle+1
+		}
+		limited := m.at(middle, routers, false)
+		limited.Name += "-limited-icmp"
+		limited.Doc += "; routers limit their ICMP errors, as Linux does by default"
+		limited.Topology.LimitICMP = true
+		all = append(all, c, limited)
 	}
 	return all
 }
+
+// RealKernel reports whether a case needs what only a real kernel has.
+func (c Case) RealKernel() bool { return len(c.Topology.Kernel) > 0 || c.Topology.LimitICMP }
 
 // Matrix are all models at the first, a middle and the last router, and the
 // twins, for one family.

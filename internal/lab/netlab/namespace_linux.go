@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"slices"
 
 	"github.com/vishvananda/netns"
 )
@@ -86,11 +87,15 @@ var routerSettings = []sysctl{
 	{"ipv4/ip_forward", "1", false},
 	{"ipv4/conf/all/send_redirects", "0", false},
 	{"ipv4/conf/default/send_redirects", "0", false},
+	{"ipv6/conf/all/forwarding", "1", true},
+}
+
+// unlimited lets routers send as many ICMP errors as are asked for.
+var unlimited = []sysctl{
 	{"ipv4/icmp_ratelimit", "0", false},
 	{"ipv4/icmp_ratemask", "0", false},
 	{"ipv4/icmp_msgs_per_sec", "10000000", true},
 	{"ipv4/icmp_msgs_burst", "1000000", true},
-	{"ipv6/conf/all/forwarding", "1", true},
 	{"ipv6/icmp/ratelimit", "0", true},
 }
 
@@ -106,7 +111,10 @@ func (n *Net) tune() error {
 	for i, ns := range n.nodes {
 		settings := every
 		if i >= 1 && i <= n.top.Routers {
-			settings = append(settings[:len(settings):len(settings)], routerSettings...)
+			settings = slices.Concat(settings, routerSettings)
+			if !n.top.LimitICMP {
+				settings = append(settings, unlimited...)
+			}
 		}
 		if err := inside(ns, func() error { return write(settings) }); err != nil {
 			return err
