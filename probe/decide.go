@@ -95,6 +95,9 @@ var boxCauses = map[Outcome]Cause{
 
 // trigger is what made the difference.
 func (f *Findings) trigger() Trigger {
+	if answeredNearer(f) != nil {
+		return TriggerAddress
+	}
 	if !f.served() || len(f.Sweeps.ControlHits) > 0 {
 		return TriggerProtocol
 	}
@@ -116,6 +119,8 @@ func (f *Findings) placeAuthor() Author {
 		return InPath
 	case s.At == 0 || s.At < s.ServerTTL:
 		return OnOrInPath
+	case answeredNearer(f) != nil:
+		return InPath
 	case f.atServersDistance():
 		return ServerSide
 	}
@@ -168,6 +173,16 @@ func (f *Findings) undecided(v Verdict, forBox, forServer []Evidence, families m
 		v.Evidence, v.Against = forBox, forServer
 		v.Author, v.Trigger, v.Cause, v.Confidence = InPath, f.trigger(), "M6", Likely
 		v.Next = "a capture at the server, or --control-address with another address of it, would tell the last router from the server's own packet filter"
+		for i := range v.Evidence {
+			v.Evidence[i].Supports = v.Author
+		}
+		return v
+	}
+	if families[famPlace] {
+		v.Evidence, v.Against = forBox, forServer
+		v.Author, v.Trigger, v.Confidence = InPath, TriggerAddress, Likely
+		v.Cause = boxCauses[v.Outcome]
+		v.Next = "a capture at the server would show that nothing of this arrives there"
 		for i := range v.Evidence {
 			v.Evidence[i].Supports = v.Author
 		}

@@ -203,6 +203,16 @@ func (f SYNFindings) reference() (s SYNSweep, what string, differs Trigger) {
 	return SYNSweep{}, "", TriggerUnknown
 }
 
+// Nearer is by how many hops the port is answered nearer than at the control
+// address; 0: it is not, or that is not known. Where both are one server's
+// addresses, something on the way answers in its place.
+func (f SYNFindings) Nearer() int {
+	if f.Sweep.AnswerAt == 0 || f.Elsewhere.AnswerAt == 0 {
+		return 0
+	}
+	return max(0, f.Elsewhere.AnswerAt-f.Sweep.AnswerAt)
+}
+
 // dropped: nothing comes back.
 func (f SYNFindings) dropped(v Verdict) Verdict {
 	v.Cause, v.Trigger = "N2", TriggerUnknown

@@ -19,6 +19,7 @@ type Findings struct {
 	Gap              []Observation // the test stimulus one byte ahead of sequence: a TCP may hold it, no application reads it
 	Elsewhere        []Observation // the test stimulus at the control address
 	ElsewhereControl []Observation // a control stimulus at the control address
+	Nearer           int           // hops by which what completes the handshake is nearer than the control address; 0: it is not, or not known
 	Sweeps           Sweeps        // zero: not swept
 	Cut              bool          // interrupted
 }

@@ -67,6 +67,13 @@ func aheadOfSequence(f *Findings) *Evidence {
 	return &e
 }
 
+func answeredNearer(f *Findings) *Evidence {
+	if f.Nearer == 0 || f.Failed() == 0 || !enough(count(f.Elsewhere, worked), len(f.Elsewhere)) {
+		return nil
+	}
+	return &Evidence{Detail: fmt.Sprintf("%d hops nearer; the name is served there in %d of %d trials", f.Nearer, count(f.Elsewhere, worked), len(f.Elsewhere))}
+}
+
 func sameElsewhere(f *Findings) *Evidence {
 	outcome, _ := f.ending()
 	same := count(f.Elsewhere, func(o Observation) bool { return o.Outcome == outcome })

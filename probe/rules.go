@@ -15,6 +15,7 @@ type rule struct {
 // what fewer leave open.
 const (
 	famPath   = "path"
+	famPlace  = "place"
 	famTime   = "time"
 	famTTL    = "ttl"
 	famHeader = "header"
@@ -34,6 +35,7 @@ var rules = []rule{
 	{"ahead-of-sequence", true, famPath, "a stimulus that the server's application cannot have read, since a byte before it is missing, was acted on", aheadOfSequence},
 	{"same-at-control-address", true, famPath, "the test name meets the same end at an address that is known to serve any name", sameElsewhere},
 	{"hedged-sequence", true, famCount, "several resets step their sequence number past bytes that the server never sent", hedgedSequence},
+	{"answered-nearer", false, famPlace, "the handshake is completed nearer to us than at the control address, where the name is served", answeredNearer},
 	{"never-acknowledged", false, famPath, "the server's TCP never acknowledged the test stimulus, whatever its application thinks of it, and acknowledged the controls", neverAcknowledged},
 	{"ttl-differs", false, famTTL, "the remaining TTL lies outside the range of the server's own packets", ttlDiffers},
 	{"id-echoed", false, famHeader, "the IPv4 identification repeats ours", idEchoed},

@@ -129,6 +129,12 @@ func TestRules(t *testing.T) {
 			{"a server of the same habit", with(elsewhere(unwanted(), unwanted(), served()), func(f *Findings) { f.Random = times(1, unwanted()) }), false},
 			{"nothing fails", elsewhere(served(), served(), served()), false},
 		},
+		"answered-nearer": {
+			{"nearer, and served there", with(elsewhere(unwanted(), served(), served()), nearer(4)), true},
+			{"as far", elsewhere(unwanted(), served(), served()), false},
+			{"nearer, and refused there as well", with(elsewhere(unwanted(), unwanted(), served()), nearer(4)), false},
+			{"a nearer server that serves", with(elsewhere(served(), served(), served()), nearer(1)), false},
+		},
 		"hedged-sequence": {
 			{"three resets, a window apart", about(asking().rst(0).rst(1460).rst(4380)), true},
 			{"one reset", about(unwanted()), false},
@@ -223,6 +229,10 @@ func TestRules(t *testing.T) {
 		})
 	}
 }
+
+// nearer puts what completes the handshake n hops nearer than the control
+// address.
+func nearer(n int) func(*Findings) { return func(f *Findings) { f.Nearer = n } }
 
 // gap is a connection with the stimulus one byte ahead of sequence.
 func gap() *script {

@@ -29,6 +29,9 @@ func (s *session) answer(q Question) error {
 	t := Test{Kind: q.Kind, Name: q.Name, ControlNames: n.controls, Verdict: v}
 	if v.Interferes() && s.cfg.Trace != TraceNever {
 		t.Location = n.search.Locate(f.Sweeps, n.method)
+		if f.Nearer > 0 && len(f.Sweeps.Hits) == 0 {
+			t.Location = s.whereAnswered()
+		}
 	}
 	s.res.Tests = append(s.res.Tests, t)
 	s.test = append(s.test, n.search.Test...)
@@ -70,7 +73,7 @@ func (n *nameQuestion) say(name string) probe.Stimulus {
 // tests, and where something fails, the sweeps.
 func (n *nameQuestion) ask() error {
 	n.cfg.Progress(string(n.q.Kind) + ": controls")
-	n.findings.Kind = n.q.Kind
+	n.findings.Kind, n.findings.Nearer = n.q.Kind, n.syn.Nearer()
 	random := payload.RandomName(len(n.q.Name), n.seed())
 	for _, name := range append([]string{n.q.Name, random, ""}, n.controls...) {
 		b, err := n.stimulus(n.q, name).Bytes(0)

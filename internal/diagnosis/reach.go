@@ -30,8 +30,11 @@ func (s *session) reach() error {
 			err = s.sweepAgain()
 		}
 	}
-	if err != nil || s.ctx.Err() != nil || probe.DecideSYN(s.syn).Outcome == probe.OK || s.cfg.Trace == TraceNever {
+	switch {
+	case err != nil || s.ctx.Err() != nil || s.cfg.Trace == TraceNever:
 		return err
+	case probe.DecideSYN(s.syn).Outcome == probe.OK:
+		return s.sweepElsewhere()
 	}
 	return s.compareSYN()
 }
@@ -67,6 +70,17 @@ func (s *session) compareSYN() error {
 	}
 	s.control = slices.Concat(s.control, other, elsewhere)
 	s.syn.Sweep, s.syn.Other, s.syn.Elsewhere = summary(s.synSweep), summary(other), summary(elsewhere)
+	return err
+}
+
+// sweepElsewhere finds out how far the control address is.
+func (s *session) sweepElsewhere() error {
+	if !s.cfg.ControlAddress.IsValid() {
+		return nil
+	}
+	to := netip.AddrPortFrom(s.cfg.ControlAddress, s.remote.Port())
+	recs, err := s.exchange([]probe.Trial{s.synTrial(to, ttls(1, s.cfg.MaxTTL)), s.synTrial(to, ttls(1, s.cfg.MaxTTL))})
+	s.syn.Elsewhere = summary(sweeps(recs))
 	return err
 }
 
@@ -170,4 +184,10 @@ func (s *session) locateSYN(v probe.Verdict) *traceroute.Location {
 		return nil
 	}
 	return search.Locate(facts, traceroute.SYNSweep)
+}
+
+// whereAnswered is the place of what completes the handshakes.
+func (s *session) whereAnswered() *traceroute.Location {
+	search := traceroute.Search{Path: traceroute.Merge(s.cfg.MaxTTL+1, s.cfg.MaxTTL, s.synSweep, s.control, nil), Test: s.synSweep}
+	return search.Locate(search.Facts(), traceroute.SYNSweep)
 }

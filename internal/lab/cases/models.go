@@ -87,6 +87,8 @@ func synModels() []model {
 			box: func(lab.Topology) middlebox.Box { return &middlebox.SYNDropper{Port: 443} }},
 		{name: "syn-drop-address", doc: "a box drops SYNs to an address; another address of the server is the control", question: syn, outcome: probe.Drop, authors: inPath, atLast: serverSide, elsewhere: true,
 			box: func(t lab.Topology) middlebox.Box { return &middlebox.SYNDropper{Addr: t.ServerAddr()} }},
+		{name: "proxy-rejects", doc: "a proxy answers in the server's place and resets every request; another address of the server is the control", question: sni, outcome: probe.Reset, authors: inPath, elsewhere: true,
+			box: func(t lab.Topology) middlebox.Box { return &middlebox.Rejecter{Addr: t.ServerAddr()} }},
 		{name: "syn-drop-seen-by-name", doc: "the same, found when a name is asked about", question: sni, outcome: probe.Drop, authors: inPath, atLast: serverSide,
 			box: func(lab.Topology) middlebox.Box { return &middlebox.SYNDropper{Port: 443} }},
 	}
