@@ -46,21 +46,7 @@ func measure(t *testing.T, c cases.Case) diagnosis.Result {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := engine.New(engine.Config{Wire: wire, Source: c.Topology.Client(), Ports: wire.Ports(), Seed: 1, Trace: trace(t)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := e.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	cfg := c.Config()
-	cfg.Exchanger = e
-	res, err := diagnosis.Run(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	res := diagnose(t, c, engine.Config{Wire: wire, Ports: wire.Ports(), Seed: 1})
 	t.Logf("%v, %d packets sent", res.Duration, res.PacketsSent)
 	return res
 }

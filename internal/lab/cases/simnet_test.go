@@ -39,7 +39,14 @@ func simulate(t *testing.T, c cases.Case, seed uint64) diagnosis.Result {
 	for i := range ports {
 		ports[i] = uint16(40000 + i)
 	}
-	e, err := engine.New(engine.Config{Wire: simnet.New(c.Topology, seed), Source: c.Topology.Client(), Ports: ports, Seed: seed, Trace: trace(t)})
+	return diagnose(t, c, engine.Config{Wire: simnet.New(c.Topology, seed), Ports: ports, Seed: seed})
+}
+
+// diagnose asks the case's question over a wire.
+func diagnose(t *testing.T, c cases.Case, cfg engine.Config) diagnosis.Result {
+	t.Helper()
+	cfg.Source, cfg.Trace = c.Topology.Client(), trace(t)
+	e, err := engine.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,9 +55,9 @@ func simulate(t *testing.T, c cases.Case, seed uint64) diagnosis.Result {
 			t.Error(err)
 		}
 	}()
-	dc := c.Config()
-	dc.Exchanger = e
-	res, err := diagnosis.Run(t.Context(), dc)
+	ask := c.Config()
+	ask.Exchanger = e
+	res, err := diagnosis.Run(t.Context(), ask)
 	if err != nil {
 		t.Fatal(err)
 	}
