@@ -14,7 +14,7 @@ import (
 type Observation struct {
 	Outcome Outcome // how the connection fared, as a client would say it
 	Stage   Stage   // where it ended
-	Cut     bool    // watching stopped before the trial was over: say nothing about silence
+	Cut     bool    // stopped before the trial was over: say nothing about silence
 
 	RTT      time.Duration // of the handshake; 0: no SYN-ACK, or its SYN was retransmitted
 	SYNACK   *Seen         // the first SYN-ACK
@@ -45,18 +45,14 @@ type Seen struct {
 
 // Observe reads a record.
 func Observe(rec flow.Record) Observation {
-	o := Observation{Lost: rec.Lost}
+	o := Observation{Lost: rec.Lost, Cut: rec.Cut}
 	o.Sent = rec.Packets(flow.Sent)
-	o.Cut = true
 	for _, e := range rec.Events {
 		o.note(e)
 	}
 	said := o.stream()
 	o.Said, o.Reply = len(said), payload.Recognise(said)
 	o.Outcome, o.Stage = o.ending()
-	if len(o.Resets)+len(o.FINs)+len(o.Data)+len(o.Errors) > 0 || o.Held {
-		o.Cut = false
-	}
 	return o
 }
 
@@ -65,7 +61,6 @@ func (o *Observation) note(e flow.Event) {
 	p := e.Packet
 	switch e.Kind {
 	case flow.Expired:
-		o.Cut = false
 		return
 	case flow.Sent:
 		if len(p.TCP.Payload) > 0 && o.Stimulus == nil {

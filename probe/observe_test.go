@@ -22,8 +22,9 @@ func TestObserveEnding(t *testing.T) {
 		stage   Stage
 		cut     bool
 	}{
-		{"no event at all", begin(false), Drop, StageSYN, true},
-		{"a SYN, interrupted", begin(false).syn(), Drop, StageSYN, true},
+		{"no event at all", begin(false), Drop, StageSYN, false},
+		{"a SYN, interrupted", begin(false).syn().cut(), Drop, StageSYN, true},
+		{"answered, interrupted", asking().wait(rtt).data(0, hello).cut(), OK, StageResponse, true},
 		{"a SYN without an answer", begin(false).syn().wait(rtt).again().silent(), Drop, StageSYN, false},
 		{"a SYN refused", begin(false).syn().wait(rtt).refusal(), Refused, StageSYN, false},
 		{"a SYN unreachable", begin(false).syn().wait(rtt).icmp(packet.Unreachable, 1, begin(false).router(3)), Unreachable, StageSYN, false},
@@ -31,7 +32,7 @@ func TestObserveEnding(t *testing.T) {
 		{"a SYN answered and refused", begin(false).syn().synack().refusal(), Reset, StageHandshake, false},
 		{"closed before the stimulus", begin(false).syn().synack().fin(0), Fin, StageHandshake, false},
 		{"interrupted after the stimulus", cut(), Drop, StageData, true},
-		{"interrupted after the acknowledgment", asking().wait(rtt).ack(), Stall, StageData, true},
+		{"interrupted after the acknowledgment", asking().wait(rtt).ack().cut(), Stall, StageData, true},
 		{"never acknowledged", dropped(), Drop, StageData, false},
 		{"acknowledged, then silence", stalled(), Stall, StageData, false},
 		{"an answer", asking().wait(rtt).data(0, hello), OK, StageResponse, false},

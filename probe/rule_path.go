@@ -68,7 +68,9 @@ func aheadOfSequence(f *Findings) *Evidence {
 }
 
 func answeredNearer(f *Findings) *Evidence {
-	if f.Nearer == 0 || f.Failed() == 0 || !enough(count(f.Elsewhere, worked), len(f.Elsewhere)) {
+	// Silence there may be loss, and denies nothing.
+	silent := count(f.Elsewhere, func(o Observation) bool { return o.Outcome == Drop || o.Outcome == Stall })
+	if f.Nearer == 0 || f.Failed() == 0 || !enough(count(f.Elsewhere, worked), len(f.Elsewhere)-silent) {
 		return nil
 	}
 	return &Evidence{Detail: fmt.Sprintf("%d hops nearer; the name is served there in %d of %d trials", f.Nearer, count(f.Elsewhere, worked), len(f.Elsewhere))}

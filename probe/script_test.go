@@ -63,6 +63,12 @@ func (s *script) event(kind flow.Kind, p packet.Packet, stamp uint8) *script {
 	return s
 }
 
+// cut ends the record from outside.
+func (s *script) cut() *script {
+	s.rec.Cut = true
+	return s
+}
+
 func (s *script) wait(d time.Duration) *script {
 	s.at += d
 	return s
@@ -200,7 +206,7 @@ func alerted() *script  { return asking().wait(rtt).data(0, alertText) }
 func closed() *script   { return asking().wait(rtt).fin(0) }
 func unwanted() *script { return asking().wait(rtt).rst(0) }                                             // reset by the server
 func forged() *script   { return asking().wait(rtt/4).rst(0, ttl(boxTTL)).wait(rtt*3/4).data(0, hello) } // reset by a tap
-func cut() *script      { return asking() }                                                              // interrupted
+func cut() *script      { return asking().cut() }                                                        // interrupted
 
 // about are findings with healthy controls around three tests.
 func about(test *script) Findings {

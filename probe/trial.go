@@ -97,13 +97,16 @@ type Trial struct {
 	Timeout   time.Duration // silence limit after the SYN, and again after the stimulus; 0: one second
 	Linger    time.Duration // keep listening that long after a reset, or whatever else ends the trial: late packets are evidence
 	Watch     time.Duration // keep listening that long after an answer: a forged reset may come late; 0: Linger
-	// Enough, once closed, ends the watching of a trial that was answered:
-	// the caller knows by then how late a reset would come. May be nil.
-	Enough <-chan struct{}
+	// Beside marks a trial that only accompanies others: once all trials of
+	// its Exchange that are not marked so are over, watching it for a late
+	// packet has told enough and ends.
+	Beside bool
 }
 
-// Exchanger carries trials out on some network. A network that misbehaves is
-// in the record; an error means that we could not measure.
+// Exchanger carries trials out on some network, all at the same time, started
+// in their order. A network that misbehaves is in the records; an error means
+// that something could not be measured. There is a record for every trial in
+// any case, as far as it came; one that never began has no events.
 type Exchanger interface {
-	Exchange(ctx context.Context, t Trial) (flow.Record, error)
+	Exchange(ctx context.Context, trials ...Trial) ([]flow.Record, error)
 }

@@ -113,8 +113,8 @@ func (f *fakeSystem) diagnose(ctx context.Context, cfg diagnosis.Config) (diagno
 
 type noExchanger struct{}
 
-func (noExchanger) Exchange(context.Context, probe.Trial) (flow.Record, error) {
-	return flow.Record{}, errors.New("no network in this test")
+func (noExchanger) Exchange(_ context.Context, trials ...probe.Trial) ([]flow.Record, error) {
+	return make([]flow.Record, len(trials)), errors.New("no network in this test")
 }
 
 type fakeLab struct{}

@@ -206,12 +206,6 @@ var Modules = []Module{
 		Why:   "colour and progress only on a terminal",
 	},
 	{
-		Path:  "golang.org/x/sync",
-		Users: []string{"internal/diagnosis"},
-		Tests: []string{Any},
-		Why:   "goroutines that are waited for",
-	},
-	{
 		Path:  "github.com/vishvananda/netlink",
 		Users: []string{"internal/lab/netlab"},
 		Tests: []string{"internal/wire/rawsock"},

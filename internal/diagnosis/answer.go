@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/rstprobe/rstprobe/internal/flow"
 	"github.com/rstprobe/rstprobe/internal/payload"
 	"github.com/rstprobe/rstprobe/probe"
 	"github.com/rstprobe/rstprobe/traceroute"
@@ -85,12 +86,7 @@ func (n *nameQuestion) ask() error {
 	if err := n.lead(random); err != nil || n.ctx.Err() != nil {
 		return err
 	}
-	swept := background(n.sweepControl)
-	err := n.blocks()
-	if e := swept(); err == nil {
-		err = e
-	}
-	if err != nil || n.ctx.Err() != nil {
+	if err := n.blocks(); err != nil || n.ctx.Err() != nil {
 		return err
 	}
 	suspicious := n.findings.Differ() > 0
@@ -120,57 +116,63 @@ func (n *nameQuestion) lead(random string) error {
 	return err
 }
 
-// blocks sends control – test – control blocks. They overlap in time; on the
-// wire the order within and between blocks holds.
+// blocks sends control – test – control blocks, and the control sweep beside
+// them. They overlap in time; on the wire the order within and between blocks
+// holds.
 func (n *nameQuestion) blocks() error {
 	n.cfg.Progress(string(n.q.Kind) + ": " + n.q.Name)
-	enough := make(chan struct{})
-	var tests, controls []probe.Trial
-	for i := range n.cfg.Repeat {
-		tests = append(tests, n.trial(n.remote, n.say(n.q.Name), probe.Test))
-		c := n.trial(n.remote, n.say(n.controls[i%len(n.controls)]), probe.Control)
-		c.Enough = enough
-		controls = append(controls, c)
-	}
-	var elsewhere []probe.Trial
-	if a := n.cfg.ControlAddress; a.IsValid() {
-		to := netip.AddrPortFrom(a, n.remote.Port())
-		for range n.cfg.Repeat {
-			elsewhere = append(elsewhere, n.trial(to, n.say(n.q.Name), probe.Test))
-		}
-		elsewhere = append(elsewhere, n.trial(to, n.say(n.controls[0]), probe.Control))
-	}
 	// The seed decides in which half of each block the control stands.
 	var order []probe.Trial
-	for i := range tests {
-		pair := []probe.Trial{tests[i], controls[i]}
+	for i := range n.cfg.Repeat {
+		control := n.trial(n.remote, n.say(n.controls[i%len(n.controls)]), probe.Control)
+		control.Beside = true
+		pair := []probe.Trial{n.trial(n.remote, n.say(n.q.Name), probe.Test), control}
 		if n.seed()%2 == 0 {
 			slices.Reverse(pair)
 		}
 		order = append(order, pair...)
 	}
-	obs, err := n.exchangeBlocks(append(order, elsewhere...), len(tests)+len(elsewhere), enough)
-	for i, t := range order {
-		if obs[i].Sent == nil {
-			continue
+	if a := n.cfg.ControlAddress; a.IsValid() {
+		to := netip.AddrPortFrom(a, n.remote.Port())
+		for range n.cfg.Repeat {
+			order = append(order, n.trial(to, n.say(n.q.Name), probe.Test))
 		}
-		if t.Role == probe.Test {
-			n.findings.Tests = append(n.findings.Tests, obs[i])
-		} else {
-			n.findings.Trailing = append(n.findings.Trailing, obs[i])
-		}
+		order = append(order, n.trial(to, n.say(n.controls[0]), probe.Control))
 	}
-	for i, t := range elsewhere {
-		o := obs[len(order)+i]
-		switch {
-		case o.Sent == nil:
-		case t.Role == probe.Test:
-			n.findings.Elsewhere = append(n.findings.Elsewhere, o)
-		default:
-			n.findings.ElsewhereControl = append(n.findings.ElsewhereControl, o)
-		}
+	if n.cfg.Trace != TraceNever && n.serverTTL() > 1 && len(n.control) == 0 {
+		sweep := n.sweepTrial(n.say(n.controls[0]), probe.Control, n.grace())
+		sweep.Beside = true
+		order = append(order, sweep)
+	}
+	recs, err := n.exchange(order)
+	for i, t := range order {
+		n.file(t, recs[i])
 	}
 	return err
+}
+
+// file puts the record of a block's trial where the findings want it.
+func (n *nameQuestion) file(t probe.Trial, rec flow.Record) {
+	if len(t.TTLs) > 0 {
+		n.control = append(n.control, sweeps([]flow.Record{rec})...)
+		return
+	}
+	o := probe.Observe(rec)
+	// An answer counts once it was watched for a late reset.
+	if o.Sent == nil || unfinished(o) || o.Cut && t.Role == probe.Test && (o.Outcome == probe.OK || o.Outcome == probe.Alert) {
+		return
+	}
+	f := &n.findings
+	list := &f.Tests
+	switch elsewhere := t.Remote != n.remote; {
+	case elsewhere && t.Role == probe.Test:
+		list = &f.Elsewhere
+	case elsewhere:
+		list = &f.ElsewhereControl
+	case t.Role == probe.Control:
+		list = &f.Trailing
+	}
+	*list = append(*list, o)
 }
 
 func (n *nameQuestion) trial(to netip.AddrPort, st probe.Stimulus, role probe.Role) probe.Trial {
@@ -178,14 +180,4 @@ func (n *nameQuestion) trial(to netip.AddrPort, st probe.Stimulus, role probe.Ro
 		Role: role, Remote: to, Stimulus: st, Profile: n.cfg.Profile,
 		Timeout: n.timeout(), Linger: n.grace(), Watch: n.watch(),
 	}
-}
-
-// sweepControl traces the path with the control stimulus.
-func (n *nameQuestion) sweepControl() error {
-	if n.cfg.Trace == TraceNever || n.serverTTL() < 2 || len(n.control) > 0 {
-		return nil
-	}
-	recs, err := n.exchange([]probe.Trial{n.sweepTrial(n.say(n.controls[0]), probe.Control, n.grace())})
-	n.control = append(n.control, sweeps(recs)...)
-	return err
 }

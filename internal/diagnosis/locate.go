@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/rstprobe/rstprobe/internal/flow"
 	"github.com/rstprobe/rstprobe/probe"
 	"github.com/rstprobe/rstprobe/traceroute"
 )
@@ -204,44 +203,4 @@ func (n *nameQuestion) timedTrial(first, last int) probe.Trial {
 	t.Step = n.grace() + max(n.minRTT(), n.findings.ResetDelay())
 	t.Timeout = t.Step
 	return t
-}
-
-// exchangeBlocks carries trials out and closes enough once the given number
-// of those that are no controls are over: by then it is known how late a
-// reset comes.
-func (n *nameQuestion) exchangeBlocks(trials []probe.Trial, tests int, enough chan struct{}) ([]probe.Observation, error) {
-	recs := make([]flow.Record, len(trials))
-	failed := make([]bool, len(trials))
-	errs := make(chan error, len(trials))
-	over := make(chan struct{}, len(trials))
-	for i, t := range trials {
-		go func() {
-			rec, err := n.cfg.Exchanger.Exchange(n.ctx, t)
-			recs[i], failed[i] = rec, err != nil
-			if t.Enough == nil {
-				over <- struct{}{}
-			}
-			errs <- err
-		}()
-	}
-	for range tests {
-		<-over
-	}
-	close(enough)
-	var err error
-	for range trials {
-		if e := <-errs; e != nil && n.ctx.Err() == nil {
-			err = e
-		}
-	}
-	obs := make([]probe.Observation, len(recs))
-	for i, rec := range recs {
-		n.learn(rec)
-		o := probe.Observe(rec)
-		cutWell := failed[i] && trials[i].Role == probe.Test && (o.Outcome == probe.OK || o.Outcome == probe.Alert)
-		if !cutWell && !unfinished(o) { // an answer counts once it was watched for a late reset
-			obs[i] = o
-		}
-	}
-	return obs, err
 }

@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/rstprobe/rstprobe/internal/flow"
 	"github.com/rstprobe/rstprobe/probe"
@@ -58,7 +55,6 @@ type session struct {
 	res    Result
 	remote netip.AddrPort
 
-	mu  sync.Mutex // the control sweep runs beside the blocks: guards rng, rtt and the counters of res
 	rng *rand.Rand
 
 	syn      probe.SYNFindings
@@ -117,19 +113,10 @@ func (s *session) finish(err error) (Result, error) {
 // records are in that order; those of an interrupted run are as far as they
 // came.
 func (s *session) exchange(trials []probe.Trial) ([]flow.Record, error) {
-	recs := make([]flow.Record, len(trials))
-	var group errgroup.Group
-	for i, t := range trials {
-		group.Go(func() error {
-			rec, err := s.cfg.Exchanger.Exchange(s.ctx, t)
-			recs[i] = rec
-			if err != nil && s.ctx.Err() == nil {
-				return err
-			}
-			return nil
-		})
+	recs, err := s.cfg.Exchanger.Exchange(s.ctx, trials...)
+	if s.ctx.Err() != nil {
+		err = nil
 	}
-	err := group.Wait()
 	for _, rec := range recs {
 		s.learn(rec)
 	}
@@ -138,16 +125,12 @@ func (s *session) exchange(trials []probe.Trial) ([]flow.Record, error) {
 
 // seed is a fresh seed for the random fields of a stimulus.
 func (s *session) seed() uint64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	return s.rng.Uint64()
 }
 
 // learn takes what every record tells about the network itself.
 func (s *session) learn(rec flow.Record) {
 	o := probe.Observe(rec)
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if o.RTT > 0 && (s.rtt == 0 || o.RTT < s.rtt) {
 		s.rtt = o.RTT
 	}
@@ -157,8 +140,6 @@ func (s *session) learn(rec flow.Record) {
 
 // minRTT is the smallest handshake so far; 0 until there was one.
 func (s *session) minRTT() time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	return s.rtt
 }
 
@@ -220,12 +201,4 @@ func ttls(first, last int) []uint8 {
 		out = append(out, uint8(ttl)) //nolint:gosec // at most 64
 	}
 	return out
-}
-
-// background runs f beside the caller; wait returns its error.
-func background(f func() error) (wait func() error) {
-	var once sync.WaitGroup
-	var err error
-	once.Go(func() { err = f() })
-	return func() error { once.Wait(); return err }
 }

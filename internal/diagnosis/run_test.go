@@ -99,11 +99,16 @@ func TestExchangerFails(t *testing.T) {
 	failing := func(after int64) func(probe.Exchanger) probe.Exchanger {
 		return func(x probe.Exchanger) probe.Exchanger {
 			var n atomic.Int64
-			return exchanger(func(ctx context.Context, t probe.Trial) (flow.Record, error) {
-				if n.Add(1) > after {
-					return flow.Record{}, errBroken
+			return exchanger(func(ctx context.Context, trials ...probe.Trial) ([]flow.Record, error) {
+				good := int(min(after-min(after, n.Load()), int64(len(trials))))
+				n.Add(int64(len(trials)))
+				recs := make([]flow.Record, len(trials))
+				done, err := x.Exchange(ctx, trials[:good]...)
+				copy(recs, done)
+				if err == nil && good < len(trials) {
+					err = errBroken
 				}
-				return x.Exchange(ctx, t)
+				return recs, err
 			})
 		}
 	}
@@ -143,7 +148,7 @@ func TestExchangerFails(t *testing.T) {
 
 func TestIncompleteConfig(t *testing.T) {
 	top := path(0, nil)
-	none := exchanger(func(context.Context, probe.Trial) (flow.Record, error) { return flow.Record{}, nil })
+	none := exchanger(func(context.Context, ...probe.Trial) ([]flow.Record, error) { return nil, nil })
 	for name, change := range map[string]func(*diagnosis.Config){
 		"no exchanger": func(c *diagnosis.Config) { c.Exchanger = nil },
 		"no target":    func(c *diagnosis.Config) { c.Target = probe.Target{} },

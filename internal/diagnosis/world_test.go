@@ -89,10 +89,10 @@ func run(ctx context.Context, tb testing.TB, top lab.Topology, wrap func(probe.E
 }
 
 // exchanger is a function as probe.Exchanger.
-type exchanger func(ctx context.Context, t probe.Trial) (flow.Record, error)
+type exchanger func(ctx context.Context, trials ...probe.Trial) ([]flow.Record, error)
 
-func (f exchanger) Exchange(ctx context.Context, t probe.Trial) (flow.Record, error) {
-	return f(ctx, t)
+func (f exchanger) Exchange(ctx context.Context, trials ...probe.Trial) ([]flow.Record, error) {
+	return f(ctx, trials...)
 }
 
 // stopwatch notes how long each trial of a kind takes.
@@ -102,15 +102,16 @@ type stopwatch struct {
 }
 
 func (s *stopwatch) on(x probe.Exchanger, is func(probe.Trial) bool) probe.Exchanger {
-	return exchanger(func(ctx context.Context, t probe.Trial) (flow.Record, error) {
-		began := time.Now()
-		rec, err := x.Exchange(ctx, t)
-		if is(t) {
-			s.mu.Lock()
-			s.took = append(s.took, time.Since(began))
-			s.mu.Unlock()
+	return exchanger(func(ctx context.Context, trials ...probe.Trial) ([]flow.Record, error) {
+		recs, err := x.Exchange(ctx, trials...)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for i, t := range trials {
+			if is(t) {
+				s.took = append(s.took, recs[i].End)
+			}
 		}
-		return rec, err
+		return recs, err
 	})
 }
 

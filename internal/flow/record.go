@@ -45,6 +45,7 @@ type Record struct {
 	Source Source
 	Start  time.Time     // wall clock of offset 0
 	End    time.Duration // when watching stopped
+	Cut    bool          // it was stopped from outside, before its time
 	Events []Event       // ascending by At
 	Lost   int           // packets the kernel dropped on our receive socket during this record; > 0 caps confidence
 }

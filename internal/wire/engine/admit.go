@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rstprobe/rstprobe/internal/flow"
 	"github.com/rstprobe/rstprobe/internal/packet"
 	"github.com/rstprobe/rstprobe/internal/wire/utcp"
 	"github.com/rstprobe/rstprobe/probe"
@@ -22,7 +23,7 @@ func (e *Engine) admit(now time.Time) (closing bool) {
 	for _, j := range e.waiting {
 		switch {
 		case j.cancel || e.closing:
-			j.done <- result{err: e.closedError()}
+			e.finish(j, flow.Record{Cut: true}, e.closedError())
 		case full[j.trial.Remote] && j.trial.LocalPort == 0, !e.start(j, now):
 			full[j.trial.Remote] = full[j.trial.Remote] || j.trial.LocalPort == 0
 			still = append(still, j)
@@ -44,10 +45,8 @@ func (e *Engine) admit(now time.Time) (closing bool) {
 			if !j.cancel {
 				j.err = e.closedError()
 			}
+			j.cut = true
 			j.conn.Close(now)
-			e.collect(j)
-		case j.enough:
-			j.conn.Enough(now)
 			e.collect(j)
 		}
 	}
@@ -75,21 +74,21 @@ func (e *Engine) start(j *job, now time.Time) bool {
 	port, ok := e.lease(t)
 	if !ok {
 		if t.LocalPort != 0 && !slices.Contains(e.cfg.Ports, t.LocalPort) {
-			j.done <- result{err: fmt.Errorf("engine: local port %d is not one of ours", t.LocalPort)}
+			e.finish(j, flow.Record{}, fmt.Errorf("engine: local port %d is not one of ours", t.LocalPort))
 			return true
 		}
 		return false
 	}
 	cfg, err := e.client(t, port)
 	if err != nil {
-		j.done <- result{err: err}
+		e.finish(j, flow.Record{}, err)
 		return true
 	}
 	j.key = packet.Key{Local: cfg.Local, Remote: cfg.Remote}
 	j.conn = utcp.New(cfg, now)
 	j.lost = e.cfg.Wire.Stats().Dropped
 	e.jobs[j.key], e.used[j.key] = j, true
-	if j.enough {
+	if t.Beside && j.batch.main == 0 {
 		j.conn.Enough(now)
 	}
 	e.collect(j)

@@ -88,19 +88,27 @@ type job struct {
 	trial  probe.Trial
 	key    packet.Key
 	conn   *utcp.Conn
-	cancel bool // guarded by Engine.mu
-	enough bool // guarded by Engine.mu
-	lost   int  // wire drops before the trial
-	unsent int  // packets of it in the outbox
-	err    error
-	done   chan result // capacity 1: the loop never waits for the caller
-	index  int         // in the heap
-	at     time.Time   // the deadline the heap knows
+	batch  *exchange
+	cancel bool      // guarded by Engine.mu
+	cut    bool      // ended from outside
+	lost   int       // wire drops before the trial
+	unsent int       // packets of it in the outbox
+	index  int       // in the heap
+	at     time.Time // the deadline the heap knows
+
+	// The result, complete once over.
+	rec  flow.Record
+	err  error
+	over bool
 }
 
-type result struct {
-	rec flow.Record
-	err error
+// exchange is one call of Exchange: jobs that belong together. Its fields
+// belong to the loop until done is closed.
+type exchange struct {
+	jobs []*job
+	open int           // jobs that are not over
+	main int           // those of them that accompany no others
+	done chan struct{} // closed when none is open
 }
 
 type outgoing struct {
@@ -129,57 +137,82 @@ func New(cfg Config) (*Engine, error) {
 	return e, nil
 }
 
-// Exchange carries one trial out. When ctx ends first, it returns what was
-// recorded until then and the context's error.
-func (e *Engine) Exchange(ctx context.Context, t probe.Trial) (flow.Record, error) {
-	j := &job{trial: t, done: make(chan result, 1), index: -1}
+// Exchange carries trials out. When ctx ends first, it returns what was
+// recorded until then and the context's error; otherwise the first error of
+// any trial, if there was one.
+func (e *Engine) Exchange(ctx context.Context, trials ...probe.Trial) ([]flow.Record, error) {
+	x := &exchange{open: len(trials), done: make(chan struct{})}
+	for _, t := range trials {
+		x.jobs = append(x.jobs, &job{trial: t, batch: x, index: -1})
+		if !t.Beside {
+			x.main++
+		}
+	}
+	if len(trials) == 0 {
+		return nil, ctx.Err()
+	}
 	e.mu.Lock()
 	if e.closing || e.fatal != nil {
 		defer e.mu.Unlock()
-		return flow.Record{}, e.closedError()
+		return make([]flow.Record, len(trials)), e.closedError()
 	}
-	e.waiting = append(e.waiting, j)
+	e.waiting = append(e.waiting, x.jobs...)
 	e.mu.Unlock()
 	e.cfg.Wire.Wake()
 
-	enough := t.Enough
 	var cancelled error
-	for ended := ctx.Done(); ; {
-		select {
-		case r := <-j.done:
-			if cancelled != nil {
-				return r.rec, cancelled
-			}
-			return r.rec, r.err
-		case <-e.quit:
-			return e.afterQuit(j)
-		case <-ended:
-			ended, cancelled = nil, ctx.Err()
-			e.tell(j, &j.cancel)
-		case <-enough:
-			enough = nil
-			e.tell(j, &j.enough)
+	select {
+	case <-x.done:
+	case <-ctx.Done():
+		cancelled = ctx.Err()
+		e.cancel(x)
+		<-x.done
+	}
+	recs := make([]flow.Record, len(trials))
+	err := cancelled
+	for i, j := range x.jobs {
+		recs[i] = j.rec
+		if err == nil {
+			err = j.err
 		}
 	}
+	return recs, err
 }
 
-// tell sets a flag of a job and has the loop look at it.
-func (e *Engine) tell(j *job, flag *bool) {
+// cancel has the loop end the jobs of an exchange.
+func (e *Engine) cancel(x *exchange) {
 	e.mu.Lock()
-	*flag = true
-	e.told = append(e.told, j)
+	for _, j := range x.jobs {
+		j.cancel = true
+	}
+	e.told = append(e.told, x.jobs...)
 	e.mu.Unlock()
 	e.cfg.Wire.Wake()
 }
 
-func (e *Engine) afterQuit(j *job) (flow.Record, error) {
-	select {
-	case r := <-j.done:
-		return r.rec, r.err
-	default:
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		return flow.Record{}, e.closedError()
+// finish notes the result of a job. The last main job of an exchange ends the
+// watching of those beside it.
+func (e *Engine) finish(j *job, rec flow.Record, err error) {
+	if j.over {
+		return
+	}
+	j.rec, j.err, j.over = rec, err, true
+	x := j.batch
+	x.open--
+	if !j.trial.Beside {
+		x.main--
+	}
+	if x.open == 0 {
+		close(x.done)
+	}
+	if x.main > 0 || j.trial.Beside {
+		return
+	}
+	for _, b := range x.jobs {
+		if b.conn != nil && !b.over {
+			b.conn.Enough(time.Now())
+			e.collect(b)
+		}
 	}
 }
 
@@ -245,11 +278,13 @@ func (e *Engine) fail(err error) {
 	defer e.mu.Unlock()
 	e.fatal = err
 	for _, j := range e.waiting {
-		j.done <- result{err: e.closedError()}
+		e.finish(j, flow.Record{}, e.closedError())
 	}
 	e.waiting = nil
 	for _, j := range e.jobs {
-		j.done <- result{rec: j.conn.Record(), err: e.closedError()}
+		rec := j.conn.Record()
+		rec.Cut = true
+		e.finish(j, rec, e.closedError())
 	}
 }
 

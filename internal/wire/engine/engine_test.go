@@ -80,12 +80,16 @@ type outcome struct {
 	err error
 }
 
-// begin starts trials in order; wait returns how they ended.
+// begin starts trials at the same time, each by itself; wait returns how they
+// ended.
 func (b *bed) begin(ctx context.Context, trials ...probe.Trial) (wait func() []outcome) {
 	out := make([]outcome, len(trials))
 	var group sync.WaitGroup
 	for i, trial := range trials {
-		group.Go(func() { out[i].rec, out[i].err = b.Exchange(ctx, trial) })
+		group.Go(func() {
+			recs, err := b.Exchange(ctx, trial)
+			out[i] = outcome{recs[0], err}
+		})
 	}
 	return func() []outcome { group.Wait(); return out }
 }
@@ -250,17 +254,42 @@ func TestCancel(t *testing.T) {
 
 func last(es []flow.Event) flow.Event { return es[len(es)-1] }
 
-func TestEnough(t *testing.T) {
+// TestBeside: watching a trial beside another ends with the other.
+func TestBeside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, topology, func(c *engine.Config) { c.Ports = ports(2) })
+		main, beside, late := b.trial(), b.trial(), b.trial()
+		main.Watch = time.Minute
+		beside.Watch, beside.Beside = time.Hour, true
+		late.Watch, late.Beside = time.Hour, true // waits for a port
+		recs, err := b.Exchange(t.Context(), beside, main, late)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := recs[0].End - recs[1].End; d < 0 || d > time.Second || recs[1].End < time.Minute || !answered(recs[0]) {
+			t.Errorf("ended after %v, the other after %v", recs[0].End, recs[1].End)
+		}
+		if end := recs[2].End; end > time.Second || !answered(recs[2]) {
+			t.Errorf("one that began when the other was over ended after %v", end)
+		}
+	})
+}
+
+// TestOrder: trials of one exchange leave in their order.
+func TestOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, topology, nil)
-		enough := make(chan struct{})
-		watched := b.trial()
-		watched.Watch, watched.Enough = time.Hour, enough
-		wait := b.begin(t.Context(), watched)
-		time.Sleep(time.Minute)
-		close(enough)
-		if o := wait()[0]; o.err != nil || o.rec.End != time.Minute || !answered(o.rec) {
-			t.Errorf("%v after %v, want no error after a minute", o.err, o.rec.End)
+		recs, err := b.Exchange(t.Context(), b.many(32)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := 0
+		for i, rec := range recs {
+			n := rec.Packets(flow.Sent)[0].N
+			if n <= last {
+				t.Errorf("trial %d began with packet %d, the one before with %d", i, n, last)
+			}
+			last = n
 		}
 	})
 }

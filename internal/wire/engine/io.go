@@ -114,6 +114,7 @@ func (e *Engine) send(outs []outgoing) error {
 		}
 		bad := outs[n]
 		bad.job.unsent--
+		bad.job.cut = true
 		bad.job.err = fmt.Errorf("sending to %v: %w", bad.out.Packet.Dst, err)
 		bad.job.conn.Close(at)
 		e.collect(bad.job)
@@ -148,5 +149,6 @@ func (e *Engine) finishIfSent(j *job) {
 	e.freed = true
 	rec := j.conn.Record()
 	rec.Lost = e.cfg.Wire.Stats().Dropped - j.lost
-	j.done <- result{rec: rec, err: j.err}
+	rec.Cut = j.cut
+	e.finish(j, rec, j.err)
 }
