@@ -42,14 +42,15 @@ demo: build ## build a censored path in private namespaces, diagnose it, tear it
 
 .PHONY: test
 test: ## run all tests; those that need root say so and are skipped without it
-	$(GO) test $(RACE) $(TESTFLAGS) ./...
+	$(GO) test $(RACE) -timeout 30m $(TESTFLAGS) ./...
 
 # The test binaries are built by the caller and only run with privileges: as
-# root directly, else in a user namespace of their own, else through sudo.
+# root directly, else in a user namespace of their own, else through sudo. The
+# cases mostly wait, so several run at a time, each in networks of its own.
 .PHONY: lab
 lab: ## run the tests that need a private network, skipping none: root, a user namespace or sudo
 	@export RSTPROBE_REQUIRE=all; \
-	run() { $(GO) test $(RACE) -count=1 $(TESTFLAGS) "$$@" $(LAB); }; \
+	run() { $(GO) test $(RACE) -count=1 -timeout 30m -parallel 6 $(TESTFLAGS) "$$@" $(LAB); }; \
 	userns='unshare --user --map-root-user --net --mount'; \
 	if [ "$$(id -u)" = 0 ]; then run; \
 	elif $$userns true 2>/dev/null; then \

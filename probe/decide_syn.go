@@ -115,7 +115,15 @@ func (f SYNFindings) decide() Verdict {
 // answeredAndRefused reports whether one SYN drew both a SYN-ACK and a
 // reset in most trials.
 func (f SYNFindings) answeredAndRefused() bool {
-	return enough(count(f.Tests, func(o Observation) bool { return o.SYNACK != nil && len(o.Resets) > 0 }), len(f.Tests))
+	return enough(count(f.Tests, func(o Observation) bool { return o.SYNACK != nil && len(o.Resets) > 0 && !o.thoughtBetter() }), len(f.Tests))
+}
+
+// thoughtBetter reports whether a reset may be the host's own, which opened
+// the connection and closed it at once: it follows the SYN-ACK by number, as
+// late as an answer to our acknowledgment, and from as far.
+func (o *Observation) thoughtBetter() bool {
+	rst, open := o.Resets[0], o.SYNACK
+	return rst.Packet.TCP.Seq == open.Packet.TCP.Seq.Add(1) && rst.At-open.At >= o.RTT*7/10 && rst.Packet.TTL == open.Packet.TTL
 }
 
 // tapped: a listening port sends a SYN-ACK or a reset, never both, so
@@ -130,7 +138,7 @@ func (f SYNFindings) tapped(v Verdict) Verdict {
 			continue
 		}
 		e.Packets = append(e.Packets, o.SYNACK.N, o.Resets[0].N)
-		if rst := o.Resets[0].Packet.TCP; rst.Seq == o.SYNACK.Packet.TCP.Seq.Add(1) && !rst.Flags.Has(packet.ACK) {
+		if rst := o.Resets[0].Packet.TCP; rst.Seq == o.SYNACK.Packet.TCP.Seq.Add(1) {
 			v.Outcome, v.Stage, v.Cause = Reset, StageHandshake, "M2"
 		}
 	}

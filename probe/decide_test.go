@@ -67,7 +67,7 @@ func TestDecide(t *testing.T) {
 		{"lost before the server", swept(dropped(), func(s *Sweeps) { s.Control = []int{8, 9} }),
 			axes{Drop, TriggerSNI, InPath, "M6", Proved}},
 		{"lost, and nobody knows where", about(dropped()), axes{Drop, TriggerSNI, InPath, "M6", Likely}},
-		{"acknowledged, then silence", about(stalled()), axes{Stall, TriggerSNI, Undetermined, "", UndeterminedDegree}},
+		{"acknowledged, then silence", about(stalled()), axes{Stall, TriggerSNI, OnOrInPath, "M7", Possible}},
 		{"a router forbids the name", about(asking().icmp(packet.Unreachable, 13, router).silent()),
 			axes{Unreachable, TriggerSNI, OnOrInPath, "N1", Proved}},
 		{"a genuine reset from another distance", with(about(genuine), func(f *Findings) { f.Random = times(1, genuine); f.NoName = f.Random }),
@@ -121,8 +121,14 @@ func checkProof(t *testing.T, v Verdict) {
 	}
 }
 
-func TestDecideSYN(t *testing.T) {
-	t.Parallel()
+// synCase is a handshake and its verdict.
+type synCase struct {
+	name string
+	f    SYNFindings
+	want axes
+}
+
+func synCases() []synCase {
 	open := begin(false).syn().synack().silent()
 	refused := begin(false).syn().wait(rtt).refusal()
 	lost := begin(false).syn().wait(rtt).again().silent()
@@ -141,11 +147,7 @@ func TestDecideSYN(t *testing.T) {
 		return s
 	}
 	reference := sweep(7, 0, ownTTL, 1, 2, 3, 4, 5, 6)
-	for _, tt := range []struct {
-		name string
-		f    SYNFindings
-		want axes
-	}{
+	return []synCase{
 		{"nothing asked", SYNFindings{}, axes{Inconclusive, TriggerNone, Undetermined, "N5", UndeterminedDegree}},
 		{"open", SYNFindings{Tests: times(3, open)}, axes{OK, TriggerNone, Server, "", Proved}},
 		{"open, one lost", SYNFindings{Tests: append(times(2, open), lost.observe())}, axes{OK, TriggerNone, Server, "", Likely}},
@@ -180,7 +182,12 @@ func TestDecideSYN(t *testing.T) {
 			axes{Unreachable, TriggerNone, Server, "N1", Likely}},
 		{"too big is not unreachable", SYNFindings{Tests: times(3, begin(false).syn().icmp(packet.PacketTooBig, 4, server).again().silent())},
 			axes{Drop, TriggerUnknown, Undetermined, "N2", UndeterminedDegree}},
-	} {
+	}
+}
+
+func TestDecideSYN(t *testing.T) {
+	t.Parallel()
+	for _, tt := range synCases() {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			v := DecideSYN(tt.f)

@@ -19,6 +19,13 @@ type Findings struct {
 	Gap              []Observation // the test stimulus one byte ahead of sequence: a TCP may hold it, no application reads it
 	Elsewhere        []Observation // the test stimulus at the control address
 	ElsewhereControl []Observation // a control stimulus at the control address
+	Stray            []Observation // ACKs that belong to no connection: the host's genuine resets, where it sends any
+	Split            []Observation // the test stimulus cut inside the name into two segments: a TCP puts it together, who reads single packets misses it
+	Sloped           []Observation // the test stimulus sent with several other TTLs, see Observation.Stimulus
+	Small            []Observation // the control stimulus in segments of 536 bytes and less, both ways (RFC 9293 §3.7.1)
+	Alone            []Observation // as many controls as there had been trials, none with the test name among them, after a pause
+	Later            []Observation // the control stimulus again, after the tests: what failed tests leave behind
+	Read             ReadSweep     // zero: not read
 	Nearer           int           // hops by which what completes the handshake is nearer than the control address; 0: it is not, or not known
 	Sweeps           Sweeps        // zero: not swept
 	Cut              bool          // interrupted
@@ -39,8 +46,27 @@ type Sweeps struct {
 	Confirmed   bool  // a timed step gave the same At
 }
 
+// ReadSweep sums up trials in which a harmless packet followed a TTL-limited
+// copy of the stimulus on the same connection (trigger, then read).
+type ReadSweep struct {
+	Reader      Reader // ReadNothing: not carried out
+	ServerTTL   int
+	Rounds      int
+	At          int   // the smallest TTL of a test copy after which the reader met another end than after a control copy; ServerTTL: after none below did; 0: nothing found
+	After       int   // the largest TTL below At after which it did not
+	Votes       int   // rounds that gave At
+	Controls    int   // readers sent after control copies
+	ControlBad  int   // those of them that met another end than most
+	ServerReset bool  // the server itself answered the reader with a reset of its own: somebody had ended the connection in our name
+	Packets     []int // what the readers met
+}
+
+// controls are not to be changed.
 func (f *Findings) controls() []Observation {
-	return append(append([]Observation{}, f.Leading...), f.Trailing...)
+	if len(f.Trailing) == 0 {
+		return f.Leading
+	}
+	return slices.Concat(f.Leading, f.Trailing)
 }
 
 // class is how an observation compares with others of the same server.
@@ -101,14 +127,16 @@ func (f *Findings) failures() []Observation {
 }
 
 // minRTT is the smallest handshake RTT and how many there are.
-func minRTT(obs []Observation) (time.Duration, int) {
+func (f *Findings) minRTT() (time.Duration, int) {
 	var least time.Duration
 	n := 0
-	for _, o := range obs {
-		if o.RTT > 0 {
-			n++
-			if least == 0 || o.RTT < least {
-				least = o.RTT
+	for _, list := range f.lists() {
+		for i := range list {
+			if rtt := list[i].RTT; rtt > 0 {
+				n++
+				if least == 0 || rtt < least {
+					least = rtt
+				}
 			}
 		}
 	}
@@ -120,25 +148,26 @@ func minRTT(obs []Observation) (time.Duration, int) {
 func (f *Findings) ttlRange() (low, high uint8) {
 	low = 255
 	add := func(ttl uint8) { low, high = min(low, ttl), max(high, ttl) }
-	for _, o := range f.all() {
-		if o.SYNACK != nil {
-			add(o.SYNACK.Packet.TTL)
+	for _, list := range f.lists() {
+		for i := range list {
+			if s := list[i].SYNACK; s != nil {
+				add(s.Packet.TTL)
+			}
 		}
 	}
-	for _, o := range f.controls() {
-		for _, d := range o.Data {
-			add(d.Packet.TTL)
+	for _, list := range [][]Observation{f.Leading, f.Trailing} {
+		for i := range list {
+			for k := range list[i].Data {
+				add(list[i].Data[k].Packet.TTL)
+			}
 		}
 	}
 	return low, high
 }
 
-func (f *Findings) all() []Observation {
-	var all []Observation
-	for _, obs := range [][]Observation{f.Leading, f.Trailing, f.Tests, f.Random, f.NoName} {
-		all = append(all, obs...)
-	}
-	return all
+// lists are all connections with the server, by their roles.
+func (f *Findings) lists() [][]Observation {
+	return [][]Observation{f.Leading, f.Trailing, f.Tests, f.Random, f.NoName}
 }
 
 // Differ is how many tests failed, or were answered in a way that no control
@@ -147,6 +176,7 @@ func (f *Findings) all() []Observation {
 func (f *Findings) Differ() int {
 	controls := f.controls()
 	low, high := f.ttlRange()
+	least := slowest(controls)
 	return count(f.Tests, func(o Observation) bool {
 		if !worked(o) {
 			return true
@@ -155,6 +185,9 @@ func (f *Findings) Differ() int {
 			if d.Packet.TTL < low || d.Packet.TTL > high {
 				return true
 			}
+		}
+		if r := o.Rate(); r > 0 && r*throttleFactor < least {
+			return true
 		}
 		return count(controls, func(c Observation) bool {
 			return classOf(c) == classOf(o) && c.Said == o.Said && len(c.FINs) == len(o.FINs)
@@ -185,4 +218,12 @@ func (f *Findings) ResetDelay() time.Duration {
 		}
 	}
 	return longest
+}
+
+// TooMany reports whether controls alone were turned away once there were as
+// many of them as there had been trials: it is not the name that the server,
+// or what guards it, minds.
+func (f *Findings) TooMany() bool {
+	bad := len(f.Alone) - count(f.Alone, worked)
+	return 2*bad >= len(f.Alone) && bad > 0
 }

@@ -11,6 +11,9 @@ import (
 )
 
 // Observation is what one record shows, without a judgement on who did it.
+//
+// Where there is a Reader, Outcome, Stage, Acked, AckedBy, Said and Reply are
+// about it: about what came after it. The lists hold everything.
 type Observation struct {
 	Outcome Outcome // how the connection fared, as a client would say it
 	Stage   Stage   // where it ended
@@ -19,9 +22,11 @@ type Observation struct {
 	RTT      time.Duration // of the handshake; 0: no SYN-ACK, or its SYN was retransmitted
 	SYNACK   *Seen         // the first SYN-ACK
 	Stimulus *Seen         // the first packet that carried the stimulus
-	Resets   []Seen        // all resets on the flow, in order
+	Reader   *Seen         // the first packet of what followed TTL-limited copies (see Trial.Reader), or our FIN where nothing was said before; nil: none
+	Resets   []Seen        // all resets on the flow, in order; exact duplicates within a millisecond once
 	FINs     []Seen
 	Data     []Seen        // segments with payload from the peer's side
+	Acks     []Seen        // segments of the peer's side that do nothing but acknowledge
 	Errors   []Seen        // ICMP errors about the flow, Time Exceeded not among them
 	Expired  []Seen        // ICMP Time Exceeded about the flow
 	Acked    bool          // the peer acknowledged the whole stimulus
@@ -29,7 +34,12 @@ type Observation struct {
 	Held     bool          // the peer acknowledged selectively what arrived ahead of sequence
 	Said     int           // bytes of the peer's stream that came in order
 	Reply    payload.Reply // what the peer said, as far as it came in order
-	Retries  int           // packets that we had to send again
+	Short    int           // bytes that the answer announced and that did not come in order; 0: none, or nothing was announced
+	Took     time.Duration // from the first to the last segment with payload
+	Quiet    time.Duration // from the peer's last packet to the end of the record
+	Repeated int           // segments with payload that came again although we had acknowledged them
+	Retries  int           // packets that we sent again
+	Resent   time.Duration // when the stimulus, or what read after it, was first sent again; 0: it was not
 	Lost     int           // packets our own kernel dropped meanwhile
 	Sent     []flow.Event  // our packets, for the algebra of the answers
 }
@@ -38,7 +48,7 @@ type Observation struct {
 type Seen struct {
 	N      int           // number in the exported capture
 	At     time.Duration // since the start of the trial
-	Delay  time.Duration // since the stimulus, or since the SYN before there was one
+	Delay  time.Duration // since the copy that drew it, else since the reader, the stimulus or the first packet, whichever was sent last
 	Packet packet.Packet
 	Stamp  uint8 // the copy of ours that drew it; 0: none, or not known
 }
@@ -50,9 +60,21 @@ func Observe(rec flow.Record) Observation {
 	for _, e := range rec.Events {
 		o.note(e)
 	}
-	said := o.stream()
-	o.Said, o.Reply = len(said), payload.Recognise(said)
-	o.Outcome, o.Stage = o.ending()
+	last := o.last()
+	said, n := last.stream()
+	o.Said, o.Reply = n, payload.Recognise(said)
+	o.Short, o.Repeated = max(0, o.Reply.Total-o.Said), o.repeated()
+	if n := len(o.Data); n > 0 {
+		o.Took = o.Data[n-1].At - o.Data[0].At
+	}
+	for _, e := range slices.Backward(rec.Events) {
+		if e.Kind == flow.Received {
+			o.Quiet = max(0, rec.End-e.At)
+			break
+		}
+	}
+	last = o.last()
+	o.Outcome, o.Stage = last.ending()
 	return o
 }
 
@@ -63,12 +85,13 @@ func (o *Observation) note(e flow.Event) {
 	case flow.Expired:
 		return
 	case flow.Sent:
-		if len(p.TCP.Payload) > 0 && o.Stimulus == nil {
-			o.Stimulus = &Seen{N: e.N, At: e.At, Packet: p, Stamp: e.TTL}
-		}
+		o.say(e)
 		return
 	case flow.Retransmitted:
 		o.Retries++
+		if o.Resent == 0 && p.TCP.Size() > 0 {
+			o.Resent = e.At
+		}
 		return
 	case flow.Received:
 	}
@@ -82,11 +105,14 @@ func (o *Observation) note(e flow.Event) {
 		o.Errors = append(o.Errors, seen)
 		return
 	case s.Flags.Has(packet.RST):
-		o.Resets = append(o.Resets, seen)
+		if !o.duplicate(seen) {
+			o.Resets = append(o.Resets, seen)
+		}
 		return
 	case s.Flags.Has(packet.SYN | packet.ACK):
 		if o.SYNACK == nil {
-			o.SYNACK = &seen
+			first := seen // so that the others need no place of their own
+			o.SYNACK = &first
 			// Karn's rule: which SYN it answers is not known.
 			if o.Retries == 0 && len(o.Sent) > 0 {
 				o.RTT = e.At - o.Sent[0].At
@@ -94,14 +120,17 @@ func (o *Observation) note(e flow.Event) {
 		}
 		return
 	}
-	if s.Flags.Has(packet.ACK) && !o.Acked && o.Stimulus != nil && s.Ack == o.end() {
+	if end, ok := o.end(); ok && !o.Acked && s.Flags.Has(packet.ACK) && s.Ack == end {
 		o.Acked, o.AckedBy = true, p.TTL
 	}
 	if len(s.SACKBlocks()) > 0 {
 		o.Held = true
 	}
-	if len(s.Payload) > 0 {
+	switch {
+	case s.Size() > 0 && e.Copy == 0:
 		o.Data = append(o.Data, seen)
+	case s.Len() == 0:
+		o.Acks = append(o.Acks, seen)
 	}
 	if s.Flags.Has(packet.FIN) {
 		o.FINs = append(o.FINs, seen)
@@ -109,17 +138,14 @@ func (o *Observation) note(e flow.Event) {
 }
 
 func (o *Observation) seen(e flow.Event) Seen {
-	seen := Seen{N: e.N, At: e.At, Packet: e.Packet}
-	if e.Packet.ICMP.Kind != 0 {
-		seen.Stamp = flow.QuoteStamp(o.Sent, e.Packet.ICMP.Quote)
-	} else {
-		seen.Stamp = flow.AnswerStamp(o.Sent, e.Packet.TCP)
-	}
+	seen := Seen{N: e.N, At: e.At, Packet: e.Packet, Stamp: o.stamp(e.Packet)}
 	from := time.Duration(0)
 	switch {
 	case seen.Stamp > 0:
 		i := slices.IndexFunc(o.Sent, func(s flow.Event) bool { return s.TTL == seen.Stamp })
 		from = o.Sent[i].At
+	case o.Reader != nil:
+		from = o.Reader.At
 	case o.Stimulus != nil:
 		from = o.Stimulus.At
 	case len(o.Sent) > 0:
@@ -129,36 +155,36 @@ func (o *Observation) seen(e flow.Event) Seen {
 	return seen
 }
 
-// end is the sequence number after the whole unstamped stimulus.
-func (o *Observation) end() packet.Seq {
-	var end packet.Seq
-	for _, e := range o.Sent {
-		if s := e.Packet.TCP; len(s.Payload) > 0 && e.TTL == 0 {
-			end = s.Seq.Add(len(s.Payload))
-		}
-	}
-	return end
-}
-
 // stream is what the peer said in order after its SYN-ACK, until a gap.
-func (o *Observation) stream() []byte {
-	if o.SYNACK == nil {
-		return nil
+// Without a handshake it begins where our stimulus pretends that it does. Of
+// n bytes b are those before the first that was not captured.
+func (o *Observation) stream() (b []byte, n int) {
+	var next packet.Seq
+	switch {
+	case o.SYNACK != nil:
+		next = o.SYNACK.Packet.TCP.Seq.Add(1)
+	case o.Stimulus != nil:
+		next = o.Stimulus.Packet.TCP.Ack.Add(int(o.Stimulus.Stamp))
+	default:
+		return nil, 0
 	}
-	next := o.SYNACK.Packet.TCP.Seq.Add(1)
-	var b []byte
 	for grown := true; grown; {
 		grown = false
-		for _, d := range o.Data {
-			s := d.Packet.TCP
-			if skip := next.Sub(s.Seq); skip >= 0 && skip < len(s.Payload) {
-				b = append(b, s.Payload[skip:]...)
-				next = s.Seq.Add(len(s.Payload))
-				grown = true
+		for i := range o.Data {
+			s := &o.Data[i].Packet.TCP
+			skip := next.Sub(s.Seq)
+			if skip < 0 || skip >= s.Size() {
+				continue
 			}
+			if n == len(b) && skip < len(s.Payload) {
+				b = append(b, s.Payload[skip:]...)
+			}
+			n += s.Size() - skip
+			next = s.Seq.Add(s.Size())
+			grown = true
 		}
 	}
-	return b
+	return b, n
 }
 
 // ending says how the connection fared. A reset counts wherever it came: the
@@ -168,21 +194,27 @@ func (o *Observation) ending() (Outcome, Stage) {
 	switch {
 	case len(o.Data) > 0:
 		stage = StageResponse
-	case o.Stimulus != nil:
+	case o.Stimulus != nil, o.Reader != nil:
 		stage = StageData
 	case o.SYNACK != nil:
 		stage = StageHandshake
 	}
 	switch {
-	case len(o.Resets) > 0 && o.SYNACK == nil:
-		return Refused, StageSYN
+	case len(o.Resets) > 0 && stage == StageSYN:
+		return Refused, stage
 	case len(o.Resets) > 0:
 		return Reset, stage
+	case len(o.FINs) > 0 && o.closing():
+		return Fin, stage
 	case len(o.FINs) > 0 && o.closedFirst():
 		if stage == StageResponse {
 			stage = StageData // the answer came too late to be one
 		}
 		return Fin, stage
+	case len(o.Data) > 0 && o.closedShort():
+		return Fin, stage
+	case o.brokenOff(), o.deafened():
+		return Stall, stage
 	case len(o.Data) > 0 && o.Reply.Kind == payload.AlertReply:
 		return Alert, stage
 	case len(o.Data) > 0:
@@ -191,10 +223,8 @@ func (o *Observation) ending() (Outcome, Stage) {
 		return Fin, stage
 	case slices.ContainsFunc(o.Errors, forbids):
 		return Unreachable, stage
-	case o.SYNACK == nil:
-		return Drop, StageSYN
-	case o.Stimulus == nil:
-		return OK, StageHandshake
+	case stage == StageHandshake:
+		return OK, stage
 	case o.Acked:
 		return Stall, stage
 	}
@@ -205,18 +235,24 @@ func (o *Observation) ending() (Outcome, Stage) {
 // any data of it: a client's kernel takes nothing after that.
 func (o *Observation) closedFirst() bool {
 	fin := o.FINs[0]
-	return len(fin.Packet.TCP.Payload) == 0 && o.SYNACK != nil && fin.Packet.TCP.Seq == o.SYNACK.Packet.TCP.Seq.Add(1) &&
+	return fin.Packet.TCP.Size() == 0 && o.SYNACK != nil && fin.Packet.TCP.Seq == o.SYNACK.Packet.TCP.Seq.Add(1) &&
 		(len(o.Data) == 0 || fin.At <= o.Data[0].At)
 }
 
 // Unprompted reports whether the server may have sent a packet of its own
-// accord, as one does that resets on accept or closes an idle connection: it
-// acknowledges only what came before the stimulus, and has come as far as the
-// SYN-ACK.
+// accord, as one does that resets on accept, closes an idle connection or has
+// no room for one more: it acknowledges only what came before the stimulus, or
+// is a bare reset that answers our handshake's ACK (RFC 9293 §3.10.7), a round
+// trip after it, and has come as far as the SYN-ACK.
 func (o *Observation) Unprompted(s Seen) bool {
+	if o.SYNACK == nil || o.Stimulus == nil || s.Packet.TTL != o.SYNACK.Packet.TTL {
+		return false
+	}
 	tcp := s.Packet.TCP
-	return tcp.Flags.Has(packet.ACK) && o.Stimulus != nil && !o.Stimulus.Packet.TCP.Seq.Before(tcp.Ack) &&
-		o.SYNACK != nil && s.Packet.TTL == o.SYNACK.Packet.TTL
+	if tcp.Flags.Has(packet.ACK) {
+		return !o.Stimulus.Packet.TCP.Seq.Before(tcp.Ack)
+	}
+	return tcp.Flags.Has(packet.RST) && tcp.Seq == o.SYNACK.Packet.TCP.Seq.Add(1) && s.Delay >= o.RTT*7/10
 }
 
 // forbids reports whether an ICMP error says that there is no way for our

@@ -2,80 +2,135 @@ package probe
 
 import "slices"
 
-// A rule looks at the findings of one question for one kind of evidence.
-type rule struct {
-	id       RuleID
-	decisive bool
-	family   string // items of the same family are no independent reasons
-	doc      string
-	find     func(*Findings) *Evidence // nil: does not apply
-}
+// Class is how much an item of evidence can carry.
+type Class string
 
-// Families of evidence. Strong items of three different families make likely
-// what fewer leave open.
+// The classes. Decisive items exclude the server one by one; strong items
+// count by family; weak ones are shown and decide nothing; genuine ones speak
+// for the server, or for an innocent cause.
 const (
-	famPath   = "path"
-	famPlace  = "place"
-	famTime   = "time"
-	famTTL    = "ttl"
-	famHeader = "header"
-	famCount  = "count"
-	famName   = "name"
-	famServer = "server"
+	Decisive Class = "decisive"
+	Strong   Class = "strong"
+	Weak     Class = "weak"
+	Genuine  Class = "genuine"
+	Placing  Class = "place" // says where, not who
 )
 
-// rules in the order in which they are reported.
-var rules = []rule{
-	{"below-server-ttl", true, famPath, "a copy of the stimulus whose TTL was too small to reach the server drew a reset, a close or an answer", belowServerTTL},
-	{"lost-before-server", true, famPath, "copies of the test stimulus stop drawing Time Exceeded at a router that goes on answering control copies", lostBeforeServer},
-	{"router-forbids", true, famPath, "a router answers the test stimulus with an ICMP error that it does not send to a control", routerForbids},
-	{"server-goes-on", true, famTime, "after a reset in its name the server sends data at or beyond the reset's own sequence number: it never sent that reset", serverGoesOn},
-	{"two-answers", true, famTime, "two different answers claim the same place in the server's stream", twoAnswers},
-	{"faster-than-path", true, famTime, "the reset came sooner than any packet of the server can (RFC 9293 asks for one round trip)", fasterThanPath},
-	{"ahead-of-sequence", true, famPath, "a stimulus that the server's application cannot have read, since a byte before it is missing, was acted on", aheadOfSequence},
-	{"same-at-control-address", true, famPath, "the test name meets the same end at an address that is known to serve any name", sameElsewhere},
-	{"hedged-sequence", true, famCount, "several resets step their sequence number past bytes that the server never sent", hedgedSequence},
-	{"answered-nearer", false, famPlace, "the handshake is completed nearer to us than at the control address, where the name is served", answeredNearer},
-	{"never-acknowledged", false, famPath, "the server's TCP never acknowledged the test stimulus, whatever its application thinks of it, and acknowledged the controls", neverAcknowledged},
-	{"ttl-differs", false, famTTL, "the remaining TTL lies outside the range of the server's own packets", ttlDiffers},
-	{"id-echoed", false, famHeader, "the IPv4 identification repeats ours", idEchoed},
-	{"window-mirrored", false, famHeader, "a reset carries the window of our own packet", windowMirrored},
-	{"name-differs", false, famName, "only the test name fails; controls, a random name and no name are served", nameDiffers},
-	{"answered-and-reset", false, famTime, "the server answered, and a reset came all the same", answeredAndReset},
-	{"unknown-names-alike", false, famServer, "a random name, which no list can hold, meets the same end: the server refuses names that it does not know", unknownNamesAlike},
-	{"controls-alike", false, famServer, "the controls meet the same end: the name makes no difference", controlsAlike},
-	{"tls-alert", false, famServer, "the peer said why in a TLS alert", tlsAlert},
-	{"server-ttl", false, famServer, "the ending packet arrives with the TTL of the server's own packets, no sooner than a round trip", serverTTL},
+// Family groups items that one and the same circumstance could explain: they
+// are no independent reasons.
+type Family string
+
+// The families of evidence.
+const (
+	FamilyTTL          Family = "ttl"          // the remaining TTL of what came back
+	FamilyID           Family = "ip-id"        // its IPv4 identification
+	FamilyHeader       Family = "header"       // other fields of its headers
+	FamilyCount        Family = "count"        // how many came, and with which numbers
+	FamilyTiming       Family = "timing"       // when
+	FamilyStream       Family = "stream"       // what became of the byte stream
+	FamilyDifferential Family = "differential" // what differs with the name
+	FamilyResidual     Family = "residual"     // what an earlier trial left behind
+	FamilyPath         Family = "path"         // how far a packet of ours had to go
+	FamilySilence      Family = "silence"      // what never came
+	FamilyAnswer       Family = "answer"       // what the peer itself said or did before
+	FamilyCapture      Family = "capture"      // what only captures show, of one end or of both
+)
+
+// Rule is one kind of evidence. Most are read from the findings about a name;
+// those of the handshake come from DecideSYN, those of class Placing from
+// package traceroute, those of FamilyCapture from package explain.
+type Rule struct {
+	ID     RuleID
+	Class  Class
+	Family Family
+	Weight int // 0 for Placing; roughly ten times the decimal logarithm of the odds it changes; decides between possible and undetermined
+
+	Doc    string // one sentence
+	Looks  string // what it looks at
+	Why    string // why that is convincing
+	Trap   string // the innocent thing that looks alike, and how it is kept out
+	Source string // where it is written down
+
+	find func(*Findings) *Evidence // nil: found by DecideSYN, traceroute or explain; returns nil where it does not apply
 }
 
-// serverRules speak for the server; all others for something before it.
-func (r rule) forServer() bool { return r.family == famServer }
+// The usual weights. One decisive item outweighs all that is not.
+const (
+	decisiveWeight = 100
+	strongWeight   = 10
+	weakWeight     = 2
+)
+
+// rules are all rules, in the order in which they are reported.
+var rules = slices.Concat(decisiveRules(), strongRules(), weakRules(), genuineRules(), synRules(), placeRules(), captureRules())
+
+// Rules are all rules of evidence, in the order in which they are reported.
+func Rules() []Rule { return slices.Clone(rules) }
+
+// items is what the rules say about some findings.
+type items struct {
+	forBox, forServer []Evidence
+	families          map[Family]bool // of decisive and strong items
+	decisive          bool
+	strong            int // weight of the decisive and strong items
+	genuine           int // weight of what speaks for the server
+	has               map[RuleID]bool
+}
 
 // evidence runs all rules.
-func (f *Findings) evidence() (forBox, forServer []Evidence, families map[string]bool, decisive bool) {
-	families = map[string]bool{}
+func (f *Findings) evidence() items {
+	it := items{families: map[Family]bool{}, has: map[RuleID]bool{}}
 	for _, r := range rules {
+		if r.find == nil {
+			continue
+		}
 		e := r.find(f)
 		if e == nil {
 			continue
 		}
-		e.Rule, e.Decisive = r.id, r.decisive
+		e.Rule, e.Decisive = r.ID, r.Class == Decisive
 		slices.Sort(e.Packets)
 		e.Packets = slices.Compact(e.Packets)
 		if e.Packets == nil {
 			e.Packets = []int{}
 		}
-		if r.forServer() {
+		it.has[r.ID] = true
+		if r.Class == Genuine {
 			e.Supports = Server
-			forServer = append(forServer, *e)
+			it.genuine += r.Weight
+			it.forServer = append(it.forServer, *e)
 			continue
 		}
-		families[r.family] = true
-		decisive = decisive || r.decisive
-		forBox = append(forBox, *e)
+		if r.Class != Weak {
+			it.families[r.Family] = true
+			it.strong += r.Weight
+		}
+		it.decisive = it.decisive || e.Decisive
+		it.forBox = append(it.forBox, *e)
 	}
-	return forBox, forServer, families, decisive
+	return it
 }
 
 // enough is the share of trials in which an item must show: two of three.
 func enough(n, of int) bool { return n > 0 && 3*n >= 2*of }
+
+// each reads one kind of item from every test: look says what it sees in one,
+// and by which packets; nothing is "". It must show in enough of the tests,
+// or, where a box acts now and then, in three and enough of those that failed.
+func (f *Findings) each(look func(Observation) (detail string, packets []int)) *Evidence {
+	var e Evidence
+	n, failed := 0, 0
+	for _, o := range f.Tests {
+		if detail, packets := look(o); detail != "" {
+			e.Detail, e.Packets = detail, append(e.Packets, packets...)
+			n++
+			if !worked(o) {
+				failed++
+			}
+		}
+	}
+	if !enough(n, len(f.Tests)) && (failed < 3 || !enough(failed, f.Failed())) {
+		return nil
+	}
+	return &e
+}

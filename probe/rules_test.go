@@ -1,7 +1,9 @@
 package probe
 
 import (
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,6 +67,12 @@ func TestRules(t *testing.T) {
 			{"rounds do not agree", swept(forged(), func(s *Sweeps) { s.Hits, s.Votes = []int{8}, 1 }), false},
 			{"control copies draw it too", swept(forged(), func(s *Sweeps) { s.Hits, s.ControlHits = []int{8}, []int{9} }), true},
 			{"not swept", about(forged()), false},
+			{"a full accept queue, which resets either name now and then", with(swept(unwanted(), hitsAt3), func(f *Findings) {
+				f.Trailing = append(times(2, served()), unwanted().observe())
+			}), false},
+			{"a box that resets either name, from nearer", with(swept(resetAfter(rtt/4, ttl(boxTTL)), hitsAt3), func(f *Findings) {
+				f.Trailing = times(3, resetAfter(rtt/4, ttl(boxTTL)))
+			}), true},
 		},
 		"lost-before-server": {
 			{"only control copies go on", swept(dropped(), func(s *Sweeps) { s.Control = []int{7, 8} }), true},
@@ -88,8 +96,18 @@ func TestRules(t *testing.T) {
 			{"a reset and nothing else", about(unwanted()), false},
 			{"data in flight before the reset", about(asking().wait(rtt).rst(len(hello)).data(0, hello)), false},
 			{"a reset behind the data", about(asking().wait(rtt).data(0, hello).rst(len(hello))), false},
+			{"in flight when the stimulus, sent again, met no connection", about(asking().wait(rtt).again().rst(0).wait(time.Millisecond).data(0, hello)), false},
+			{"the same, a timeout later", about(asking().wait(rtt).again().rst(0).wait(300*time.Millisecond).data(0, hello)), true},
+			{"in flight when the second of two segments met no connection", about(asking().wait(time.Millisecond).ask("more").wait(rtt).rst(0).get(packet.Segment{
+				Seq: theirISS.Add(1), Ack: ourISS.Add(1 + len(asked)), Flags: packet.ACK, Payload: []byte(hello),
+			})), false},
+			{"data beyond an abort", about(asking().wait(rtt).again().get(abortAt(0)).wait(time.Millisecond).data(0, hello)), true},
+			{"an acknowledgment that the abort overtook", about(asking().wait(rtt).get(abortAt(0)).wait(time.Millisecond).ack()), false},
+			{"an acknowledgment a timeout later", about(asking().wait(rtt).get(abortAt(0)).wait(300 * time.Millisecond).ack()), true},
+			{"an answer to what we sent since", about(asking().wait(rtt).again().rst(0).wait(time.Millisecond).ask("more").wait(rtt).ack()), true},
 			{"data from the box's distance", about(asking().rst(0, ttl(boxTTL)).data(0, hello, ttl(boxTTL))), false},
 			{"once in three", mixed(forged(), served(), served()), false},
+			{"every second time, of many", with(mixed(forged(), served(), forged(), served(), served()), func(f *Findings) { f.Tests = append(f.Tests, forged().observe()) }), true},
 		},
 		"two-answers": {
 			{"a page in front of the page", about(asking().data(0, blockPage, ttl(boxTTL)).wait(rtt).data(0, page)), true},
@@ -103,6 +121,14 @@ func TestRules(t *testing.T) {
 		"faster-than-path": {
 			{"a quarter of a round trip", about(resetAfter(rtt / 4)), true},
 			{"a round trip", about(resetAfter(rtt)), false},
+			{"a jittery path", with(about(resetAfter(rtt/2)), func(f *Findings) {
+				for i := range f.Tests {
+					f.Tests[i].RTT += rtt
+				}
+				for i := range f.Trailing {
+					f.Trailing[i].RTT += rtt
+				}
+			}), false},
 			{"a fast one that overtakes, with four round trips known", Findings{Leading: times(1, served()), Tests: times(3, resetAfter(rtt/4))}, false},
 			{"a server that resets on accept", about(acceptedAndReset()), false},
 			{"a bare reset, and controls that are reset as well", with(about(resetAfter(rtt/4)), func(f *Findings) {
@@ -110,7 +136,12 @@ func TestRules(t *testing.T) {
 			}), false},
 		},
 		"ahead-of-sequence": {
-			{"reset", with(about(unwanted()), func(f *Findings) { f.Gap = times(3, gap().rst(0)) }), true},
+			{"reset", with(about(unwanted()), func(f *Findings) { f.Gap = times(3, gap().rst(0, ttl(boxTTL))) }), true},
+			{"reset by a bare packet of the server's distance, which may answer the handshake", with(about(unwanted()), func(f *Findings) { f.Gap = times(3, gap().rst(0)) }), false},
+			{"refused", with(about(unwanted()), func(f *Findings) { f.Gap = times(3, begin(false).syn().wait(rtt).refusal()) }), false},
+			{"a full accept queue, now and then", with(about(unwanted()), func(f *Findings) {
+				f.Gap, f.Trailing = times(3, gap().fin(0)), append(times(2, served()), unwanted().observe())
+			}), false},
 			{"answered, following our numbers", with(about(closed()), func(f *Findings) { f.Gap = times(3, gap().fin(0)) }), true},
 			{"held", with(about(unwanted()), func(f *Findings) { f.Gap = times(3, gap().sack()) }), false},
 			{"silence", with(about(unwanted()), func(f *Findings) { f.Gap = times(3, gap().silent()) }), false},
@@ -140,6 +171,8 @@ func TestRules(t *testing.T) {
 			{"one reset", about(unwanted()), false},
 			{"two identical duplicates", about(asking().rst(0).rst(0)), false},
 			{"one beyond the close", about(asking().rst(0).rst(1)), false},
+			{"an abort, and the answer to a late packet", about(asking().wait(rtt).get(abortAt(4380)).rst(0)), false},
+			{"the answer to a late packet, and an abort", about(asking().wait(rtt).rst(0).get(abortAt(4380))), false},
 			{"beyond what the server sent", about(asking().rst(0).data(0, string(make([]byte, 1460))).rst(1460)), false},
 		},
 		"never-acknowledged": {
@@ -157,6 +190,14 @@ func TestRules(t *testing.T) {
 				f.Trailing = times(3, asking().wait(rtt).data(0, hello, ttl(ownTTL+3)))
 			}), false},
 			{"no packet of the server seen", Findings{Tests: times(3, begin(false).syn().refusal())}, false},
+			{"as in genuine resets", with(about(resetAfter(rtt, ttl(ownTTL+4))), genuinely(stray(ttl(ownTTL+4)))), false},
+			{"genuine resets come from elsewhere", with(about(resetAfter(rtt, ttl(ownTTL+4))), genuinely(stray())), true},
+			{"a SYN proxy answers for a server farther away", with(about(resetAfter(rtt, ttl(ownTTL+6))), func(f *Findings) {
+				f.Trailing = times(3, asking().wait(rtt).data(0, hello, ttl(ownTTL+6)))
+			}), false},
+			{"within the spread again, as far as that", with(about(resetAfter(rtt, ttl(ownTTL+9))), func(f *Findings) {
+				f.Trailing = times(3, asking().wait(rtt).data(0, hello, ttl(ownTTL+5)))
+			}), false},
 		},
 		"id-echoed": {
 			{"ours", about(resetAfter(rtt, id(ourID))), true},
@@ -176,6 +217,7 @@ func TestRules(t *testing.T) {
 			{"a random name was not asked", with(about(unwanted()), func(f *Findings) { f.Random = nil }), false},
 			{"the controls, too", with(about(unwanted()), func(f *Findings) { f.Leading = times(3, unwanted()) }), false},
 			{"one of three", mixed(unwanted(), served(), served()), false},
+			{"the controls, too, since the first test", with(about(unwanted()), func(f *Findings) { f.Trailing = times(3, unwanted()) }), false},
 			{"nothing fails", about(served()), false},
 		},
 		"answered-and-reset": {
@@ -211,13 +253,25 @@ func TestRules(t *testing.T) {
 			{"no ending packet", about(dropped()), false},
 		},
 	}
+	for id, cases := range moreRuleCases() {
+		tests[id] = append(tests[id], cases...)
+	}
 	for _, r := range rules {
-		t.Run(string(r.id), func(t *testing.T) {
+		if r.find == nil {
+			continue // asked by TestDecideSYN
+		}
+		t.Run(string(r.ID), func(t *testing.T) {
 			t.Parallel()
-			if len(tests[r.id]) < 3 {
-				t.Errorf("%d cases; a rule needs what it must see, what it must not, and a trap", len(tests[r.id]))
+			fires := 0
+			for _, tt := range tests[r.ID] {
+				if tt.fires {
+					fires++
+				}
 			}
-			for _, tt := range tests[r.id] {
+			if fires < 1 || len(tests[r.ID])-fires < 2 {
+				t.Errorf("%d cases, %d of which fire; a rule needs what it must see, what it must not, and a trap", len(tests[r.ID]), fires)
+			}
+			for _, tt := range tests[r.ID] {
 				e := r.find(&tt.f)
 				if (e != nil) != tt.fires {
 					t.Errorf("%s: fires %v, want %v: %+v", tt.name, e != nil, tt.fires, e)
@@ -262,17 +316,17 @@ func TestEvidence(t *testing.T) {
 	f := swept(asking().wait(rtt/4).rst(0, ttl(boxTTL), id(ourID), window(ourWin)).rst(1460, ttl(boxTTL)).wait(rtt).data(0, hello), func(s *Sweeps) {
 		s.Hits = []int{31, 30, 31}
 	})
-	forBox, forServer, families, decisive := f.evidence()
-	if !decisive || len(forServer) != 0 {
-		t.Errorf("decisive %v, for the server %v", decisive, forServer)
+	it := f.evidence()
+	if !it.decisive || len(it.forServer) != 0 || it.genuine != 0 {
+		t.Errorf("decisive %v, for the server %v", it.decisive, it.forServer)
 	}
-	for _, family := range []string{famPath, famTime, famTTL, famHeader, famCount, famName} {
-		if !families[family] {
+	for _, family := range []Family{FamilyPath, FamilyStream, FamilyTiming, FamilyTTL, FamilyHeader, FamilyID, FamilyCount, FamilyDifferential} {
+		if !it.families[family] {
 			t.Errorf("no item of family %q", family)
 		}
 	}
 	seen := map[RuleID]bool{}
-	for _, e := range forBox {
+	for _, e := range it.forBox {
 		if seen[e.Rule] || e.Packets == nil || !slices.IsSorted(e.Packets) || len(slices.Compact(slices.Clone(e.Packets))) != len(e.Packets) {
 			t.Errorf("not in order: %+v", e)
 		}
@@ -280,14 +334,44 @@ func TestEvidence(t *testing.T) {
 	}
 }
 
-// The rules themselves are documented and named once.
+// The rules themselves are documented, named once, and weigh what their class
+// says.
 func TestRuleTable(t *testing.T) {
 	t.Parallel()
 	seen := map[RuleID]bool{}
-	for _, r := range rules {
-		if r.doc == "" || r.family == "" || seen[r.id] || r.forServer() && r.decisive {
-			t.Errorf("rule %+v", r.id)
+	kebab := regexp.MustCompile(`^[a-z]+(-[a-z]+)*$`)
+	for _, r := range Rules() {
+		if seen[r.ID] || !kebab.MatchString(string(r.ID)) {
+			t.Errorf("rule %q: named twice, or not in kebab case", r.ID)
 		}
-		seen[r.id] = true
+		seen[r.ID] = true
+		for what, text := range map[string]string{"family": string(r.Family), "doc": r.Doc, "looks": r.Looks, "why": r.Why, "trap": r.Trap, "source": r.Source} {
+			if text == "" || strings.TrimSpace(text) != text {
+				t.Errorf("rule %s: %s %q", r.ID, what, text)
+			}
+		}
+		if strings.HasSuffix(r.Doc, ".") || !strings.HasSuffix(r.Looks, ".") || !strings.HasSuffix(r.Why, ".") || !strings.HasSuffix(r.Trap, ".") || !strings.HasSuffix(r.Source, ".") {
+			t.Errorf("rule %s: the short sentence has no full stop, the others have one", r.ID)
+		}
+		switch r.Class {
+		case Decisive:
+			if r.Weight != decisiveWeight {
+				t.Errorf("rule %s weighs %d", r.ID, r.Weight)
+			}
+		case Strong, Genuine:
+			if r.Weight < weakWeight || r.Weight >= decisiveWeight/2 {
+				t.Errorf("rule %s weighs %d", r.ID, r.Weight)
+			}
+		case Weak:
+			if r.Weight != weakWeight {
+				t.Errorf("rule %s weighs %d", r.ID, r.Weight)
+			}
+		case Placing:
+			if r.Weight != 0 || r.find != nil {
+				t.Errorf("rule %s says where, and weighs %d", r.ID, r.Weight)
+			}
+		default:
+			t.Errorf("rule %s: class %q", r.ID, r.Class)
+		}
 	}
 }

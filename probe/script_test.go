@@ -2,6 +2,7 @@ package probe
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/rstprobe/rstprobe/internal/flow"
@@ -98,6 +99,30 @@ func (s *script) ask(b string) *script {
 		Seq: ourISS.Add(1 + s.said), Ack: theirISS.Add(1), Flags: packet.ACK | packet.PSH, Payload: []byte(b),
 	}), 0)
 	s.said += len(b)
+	return s
+}
+
+// copies send one stamped copy of the stimulus per TTL.
+func (s *script) copies(ttls ...uint8) *script {
+	for _, k := range ttls {
+		s.event(flow.Sent, s.copyOf(k), k)
+	}
+	return s
+}
+
+// copyOf is the copy with TTL k: k bytes longer, and acknowledging k less.
+func (s *script) copyOf(k uint8) packet.Packet {
+	p := s.ours(packet.Segment{
+		Seq: ourISS.Add(1), Ack: theirISS.Add(1 - int(k)), Flags: packet.ACK | packet.PSH, Payload: []byte(asked + strings.Repeat("x", int(k))),
+	})
+	p.TTL = k
+	return p
+}
+
+// finish sends our FIN.
+func (s *script) finish() *script {
+	s.event(flow.Sent, s.ours(packet.Segment{Seq: ourISS.Add(1 + s.said), Ack: theirISS.Add(1), Flags: packet.ACK | packet.FIN}), 0)
+	s.said++
 	return s
 }
 

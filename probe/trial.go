@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -15,6 +16,7 @@ type Kind string
 // The kinds of test.
 const (
 	SYN  Kind = "syn"  // a bare SYN
+	ACK  Kind = "ack"  // a bare ACK that belongs to no connection: it draws the host's genuine reset (RFC 9293 §3.10.7.1)
 	SNI  Kind = "sni"  // a ClientHello with a server_name (RFC 6066 §3)
 	Host Kind = "host" // an HTTP/1.1 request with a Host (RFC 9112 §3.2)
 )
@@ -27,10 +29,26 @@ type Stimulus struct {
 	Shape  payload.Shape // of a ClientHello; "" is payload.Plain
 	Length int           // total bytes, padded; 0: the natural length
 	Seed   uint64        // of the random fields
+	Form   Form          // how the same name is dressed; "" is Plainly
 }
 
+// Form dresses a stimulus up without changing what a server makes of it, or
+// says the name in another place.
+type Form string
+
+// The forms.
+const (
+	Plainly      Form = ""
+	UpperCase    Form = "upper_case"    // the name in capitals
+	TrailingDot  Form = "trailing_dot"  // the name with the root's dot
+	TLSRecords   Form = "tls_records"   // a ClientHello in two TLS records, cut inside the name (RFC 8446 §5.1)
+	NameInPath   Form = "in_path"       // an HTTP request whose path has the name, with a control's Host
+	InPadding    Form = "in_padding"    // a ClientHello with a control's server_name and the name in its padding
+	AbsoluteForm Form = "absolute_form" // an HTTP request in absolute-form (RFC 9112 §3.2.2)
+)
+
 // Bytes is the payload, extra bytes longer than Length or than its natural
-// length. A SYN has none.
+// length. A SYN has none, nor has an ACK. Not every Kind knows every Form.
 func (s Stimulus) Bytes(extra int) ([]byte, error) {
 	length := s.Length
 	if length == 0 && extra > 0 {
@@ -43,12 +61,15 @@ func (s Stimulus) Bytes(extra int) ([]byte, error) {
 	if length > 0 {
 		length += extra
 	}
+	if s.Form != Plainly && s.Name == "" {
+		return nil, fmt.Errorf("probe: form %s without a name", s.Form)
+	}
 	switch s.Kind {
 	case SNI:
-		return payload.ClientHello(s.Name, s.Shape, length, s.Seed)
+		return s.hello(length)
 	case Host:
-		return payload.HTTPRequest(s.Name, s.Path, length)
-	case SYN:
+		return s.request(length)
+	case SYN, ACK:
 	}
 	return nil, nil
 }
@@ -93,6 +114,28 @@ type Trial struct {
 	// peer's TCP may acknowledge it selectively but no application reads it.
 	Ahead int
 
+	// Twice sends the stimulus, or every copy, again at once, as a
+	// retransmission would be: some boxes act on the second only.
+	Twice bool
+	// Reader, if not ReadNothing, follows the TTL-limited copies on the same
+	// connection, at the system's TTL and at the same sequence number: what
+	// becomes of it tells whether a copy that drew nothing set something off.
+	Reader Reader
+	Read   Stimulus      // what a ReadStimulus says
+	Pause  time.Duration // from the last copy to the reader
+
+	// TTL is the TTL of the packets that carry the stimulus where TTLs is
+	// nil; 0: the system's, 64.
+	TTL uint8
+	// Split are offsets, ascending, at which the stimulus is cut into
+	// segments; SplitGap is the time between them. nil: as few segments as
+	// the peer's MSS allows.
+	Split    []int
+	SplitGap time.Duration
+	// Unconnected sends the stimulus without a handshake.
+	Unconnected bool
+	MSS         uint16 // that we announce and keep to; 0: the usual 1460 (IPv6: 1440)
+
 	LocalPort uint16        // 0: leased
 	Timeout   time.Duration // silence limit after the SYN, and again after the stimulus; 0: one second
 	Linger    time.Duration // keep listening that long after a reset, or whatever else ends the trial: late packets are evidence
@@ -102,6 +145,16 @@ type Trial struct {
 	// packet has told enough and ends.
 	Beside bool
 }
+
+// Reader is what is sent after a TTL-limited trigger to see what it did.
+type Reader string
+
+// The readers.
+const (
+	ReadNothing  Reader = ""
+	ReadFIN      Reader = "fin"      // our FIN: a server that holds the connection answers FIN, one that was reset in our name answers RST
+	ReadStimulus Reader = "stimulus" // a harmless request
+)
 
 // Exchanger carries trials out on some network, all at the same time, started
 // in their order. A network that misbehaves is in the records; an error means

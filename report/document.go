@@ -13,7 +13,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/netip"
+	"runtime"
+	"slices"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -40,6 +44,8 @@ type Document struct {
 	RunID          string     `json:"run_id"`
 	StartedAt      time.Time  `json:"started_at"`  // UTC, 1 ms resolution
 	DurationMS     float64    `json:"duration_ms"` // 1 µs resolution
+	WaitedMS       float64    `json:"waited_ms"`   // of it, for residual blocks to end; 1 µs resolution
+	WaitShare      float64    `json:"wait_share"`  // WaitedMS as a share of DurationMS, 0 … 1
 	Version        string     `json:"rstprobe_version"`
 	Mode           string     `json:"mode"`
 	SourceIP       netip.Addr `json:"source_ip"` // invalid, "" in JSON: unknown
@@ -47,6 +53,7 @@ type Document struct {
 	Verdict        Verdict    `json:"verdict"`
 	Tests          List[Test] `json:"tests"`
 	Path           Path       `json:"path"`
+	Rerouted       List[int]  `json:"rerouted"` // TTLs, ascending
 	Interrupted    bool       `json:"interrupted"`
 	PacketsSent    int        `json:"packets_sent"`
 	PacketsDropped int        `json:"packets_dropped"` // by our own kernel
@@ -82,6 +89,10 @@ type Test struct {
 	Against      List[Evidence]   `json:"against"`
 	Next         string           `json:"next"`     // "": nothing is open
 	Location     *Location        `json:"location"` // nil, null in JSON: not located
+	Boxes        List[Box]        `json:"boxes"`    // empty unless there are several; the nearest is the one at Location
+	Flows        List[Flow]       `json:"flows"`    // empty: one path, or not asked for
+	Matrix       List[Variant]    `json:"matrix"`   // empty: not asked for
+	Residual     *Residual        `json:"residual"` // nil, null in JSON: nothing was seen of it
 }
 
 // Counts are the trials of a test and how many of them went badly.
@@ -133,6 +144,10 @@ type Hop struct {
 	RTTMS   float64           `json:"rtt_ms"` // smallest, 1 µs resolution; 0: silent
 	Control traceroute.Answer `json:"control"`
 	Test    traceroute.Answer `json:"test"`
+
+	Sent     int              `json:"sent"`     // harmless copies with this TTL
+	Answered int              `json:"answered"` // Time Exceeded about them
+	Altered  List[Alteration] `json:"altered"`
 }
 
 // List is a slice that is never null in JSON.
@@ -143,7 +158,29 @@ func (l List[T]) MarshalJSON() ([]byte, error) {
 	if l == nil {
 		return []byte("[]"), nil
 	}
+	if len(l) >= longList {
+		return l.marshalParts()
+	}
 	return json.Marshal([]T(l))
+}
+
+// longList is the length from which a list is encoded in parts, side by side.
+const longList = 256
+
+func (l List[T]) marshalParts() ([]byte, error) {
+	parts := slices.Collect(slices.Chunk([]T(l), len(l)/runtime.GOMAXPROCS(0)+1))
+	encoded, errs := make([][]byte, len(parts)), make([]error, len(parts))
+	var wg sync.WaitGroup
+	for i, part := range parts {
+		wg.Go(func() { encoded[i], errs[i] = json.Marshal(part) })
+	}
+	wg.Wait()
+	for i, b := range encoded {
+		if errs[i] == nil {
+			encoded[i] = b[1 : len(b)-1] // without its brackets
+		}
+	}
+	return slices.Concat([]byte("["), bytes.Join(encoded, []byte(",")), []byte("]")), errors.Join(errs...)
 }
 
 // Meta is what a diagnosis does not know about the run it belongs to.
@@ -162,6 +199,8 @@ func New(res diagnosis.Result, meta Meta) Document {
 		RunID:         meta.RunID,
 		StartedAt:     res.Started.UTC().Truncate(time.Millisecond),
 		DurationMS:    milliseconds(res.Duration),
+		WaitedMS:      milliseconds(res.Waited),
+		WaitShare:     ratio(res.Waited, res.Duration),
 		Version:       meta.Version,
 		Mode:          cmp.Or(meta.Mode, "auto"),
 		SourceIP:      res.Source,
@@ -169,6 +208,7 @@ func New(res diagnosis.Result, meta Meta) Document {
 		Verdict:       Verdict{Outcome: outcome, Summary: cmp.Or(res.Summary, overallText[outcome])},
 		Tests:         List[Test]{},
 		Path:          Path{ServerTTL: res.Path.ServerTTL, Hops: List[Hop]{}},
+		Rerouted:      append(List[int]{}, res.Rerouted...),
 
 		Interrupted:    res.Interrupted,
 		PacketsSent:    res.PacketsSent,
@@ -181,6 +221,7 @@ func New(res diagnosis.Result, meta Meta) Document {
 		d.Path.Hops = append(d.Path.Hops, Hop{
 			TTL: h.TTL, IP: h.Addr, Name: h.Name, ASN: h.ASN,
 			RTTMS: milliseconds(h.RTT), Control: h.Control, Test: h.Test,
+			Sent: h.Sent, Answered: h.Answered, Altered: newAltered(h.Altered),
 		})
 	}
 	return d
@@ -203,6 +244,10 @@ func newTest(t diagnosis.Test) Test {
 		Against:      newEvidence(v.Against),
 		Next:         v.Next,
 		Location:     newLocation(t.Location),
+		Boxes:        newBoxes(t.Boxes),
+		Flows:        newFlows(t.Flows),
+		Matrix:       newMatrix(t.Matrix),
+		Residual:     newResidual(t),
 	}
 }
 
@@ -237,6 +282,14 @@ func newLocation(l *traceroute.Location) *Location {
 
 func milliseconds(d time.Duration) float64 {
 	return float64(d.Round(time.Microsecond).Microseconds()) / 1000
+}
+
+// ratio is part of whole, 0 … 1 with four digits; 0 of nothing.
+func ratio(part, whole time.Duration) float64 {
+	if whole <= 0 {
+		return 0
+	}
+	return math.Round(1e4*min(1, max(0, part.Seconds()/whole.Seconds()))) / 1e4
 }
 
 // JSON is the document on one line, without a line feed. It is safe to print

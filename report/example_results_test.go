@@ -32,6 +32,8 @@ func examples() []example {
 		{"clean", nothingInterferes()},
 		{"inconclusive", inconclusive()},
 		{"interrupted", interrupted()},
+		{"everything", everything()},
+		{"interim", interim()},
 		{"hostile", hostile()},
 		{"empty", diagnosis.Result{}},
 	}
@@ -278,5 +280,8 @@ func hostile() diagnosis.Result {
 	t.Name, t.ControlNames, t.Verdict.Next = bad, []string{bad}, bad
 	t.Verdict.Evidence[0].Detail = bad + strings.Repeat("x", 200)
 	t.Verdict.Against[0].Rule = bad
+	t.Boxes = []traceroute.Box{{Prints: []traceroute.Print{{Payload: bad}}}}
+	t.Matrix = []diagnosis.Variant{{Name: bad, Doc: bad, Acted: 1, Total: 1, Ends: []probe.Outcome{probe.Reset}}}
+	res.Path.Hops[0].Altered = []traceroute.Alteration{{Change: traceroute.ServiceChange, TTL: 1, Quotes: 1, Packet: 1, Detail: bad}}
 	return res
 }

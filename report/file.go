@@ -49,6 +49,11 @@ func CheckPath(path string) error {
 	if _, err := formatOf(path); err != nil {
 		return err
 	}
+	return checkPlace(path)
+}
+
+// checkPlace reports why there could be no file at path.
+func checkPlace(path string) error {
 	dir := filepath.Dir(path)
 	switch info, err := os.Stat(dir); {
 	case err != nil:

@@ -15,20 +15,17 @@ func Markdown(w io.Writer, d Document) error {
 	if d.Interrupted {
 		b.WriteString("**INTERRUPTED:** the measurement was stopped before its end; this is what it had found.\n\n")
 	}
+	if warning := d.rerouted(); warning != "" {
+		fmt.Fprintf(&b, "**REROUTED:** %s\n\n", escape(warning))
+	}
 	markdownPath(&b, d)
 	for i, t := range d.Tests {
 		fmt.Fprintf(&b, "## Test %d: %s\n\n", i+1, escape(t.title()))
 		for _, f := range t.fields(true) {
-			if len(f.items) == 1 {
-				fmt.Fprintf(&b, "- **%s:** %s\n", f.label, escape(f.items[0]))
-				continue
-			}
-			fmt.Fprintf(&b, "- **%s:**\n", f.label)
-			for _, item := range f.items {
-				fmt.Fprintf(&b, "  - %s\n", escape(item))
-			}
+			markdownField(&b, f)
 		}
 		b.WriteByte('\n')
+		markdownMatrix(&b, t.Matrix)
 	}
 	fmt.Fprintf(&b, "## Settings\n\n%s\n", escape(d.settings(true)))
 	if len(d.Tests) > 0 {
@@ -42,19 +39,19 @@ func Markdown(w io.Writer, d Document) error {
 
 func markdownPath(b *strings.Builder, d Document) {
 	fmt.Fprintf(b, "## %s\n\n", escape(d.pathTitle()))
-	boxes := d.boxes()
+	marks := d.marks()
 	if len(d.Path.Hops) == 0 {
-		for _, x := range boxes {
+		for _, x := range marks {
 			fmt.Fprintf(b, "**BOX** %s\n\n", escape(x.text))
 		}
 		return
 	}
 	b.WriteString("| hop | address | ms | control | test | |\n|--:|---|--:|---|---|---|\n")
-	row := func(x box) { fmt.Fprintf(b, "| | **BOX** %s | | | | |\n", escape(x.text)) }
-	all := boxes
+	row := func(x mark) { fmt.Fprintf(b, "| | **BOX** %s | | | | |\n", escape(x.text)) }
+	all := marks
 	for _, h := range d.Path.Hops {
-		for ; len(boxes) > 0 && boxes[0].after < h.TTL; boxes = boxes[1:] {
-			row(boxes[0])
+		for ; len(marks) > 0 && marks[0].after < h.TTL; marks = marks[1:] {
+			row(marks[0])
 		}
 		cells := h.cells()
 		if inside(h.TTL, all) {
@@ -65,10 +62,17 @@ func markdownPath(b *strings.Builder, d Document) {
 		}
 		b.WriteString("| " + escape(h.note()) + " |\n")
 	}
-	for _, x := range boxes {
+	for _, x := range marks {
 		row(x)
 	}
 	fmt.Fprintf(b, "\n%s\n\n", escape(legend))
+	remarks := d.remarks()
+	for _, r := range remarks {
+		fmt.Fprintf(b, "- %s\n", escape(r))
+	}
+	if len(remarks) > 0 {
+		b.WriteByte('\n')
+	}
 }
 
 // markdownEscapes take the meaning from every character that has one inside a

@@ -18,7 +18,7 @@ var gap = []string{"", "  ", "  ", "  ", "  "}
 func (p *printer) path(d Document) {
 	p.newline()
 	p.wrap("", "", d.pathTitle(), "")
-	boxes := d.boxes()
+	marks := d.marks()
 	rows := make([][]string, len(d.Path.Hops))
 	widths := make([]int, len(header))
 	for i, h := range d.Path.Hops {
@@ -31,36 +31,39 @@ func (p *printer) path(d Document) {
 	if len(rows) > 0 {
 		p.row(" ", header, widths, "", "")
 	}
-	next := 0 // box
+	next := 0 // mark
 	for i, h := range d.Path.Hops {
-		for ; next < len(boxes) && boxes[next].after < h.TTL; next++ {
-			p.box(boxes[next])
+		for ; next < len(marks) && marks[next].after < h.TTL; next++ {
+			p.mark(marks[next])
 		}
-		mark, color := " ", ""
-		if inside(h.TTL, boxes) {
-			mark = "?"
+		gutter, color := " ", ""
+		if inside(h.TTL, marks) {
+			gutter = "?"
 		}
 		if interferes(h.Test) {
 			color = red
 		}
-		p.row(mark, rows[i], widths, h.note(), color)
+		p.row(gutter, rows[i], widths, h.note(), color)
 	}
-	for ; next < len(boxes); next++ {
-		p.box(boxes[next])
+	for ; next < len(marks); next++ {
+		p.mark(marks[next])
 	}
 	if len(rows) > 0 {
 		p.wrap("", "", legend, "")
 	}
+	for _, r := range d.remarks() {
+		p.wrap("", "  ", r, "")
+	}
 }
 
-func (p *printer) box(b box) { p.wrap(">>>> BOX ", "     ", b.text, red) }
+func (p *printer) mark(m mark) { p.wrap(">>>> BOX ", "     ", m.text, red) }
 
 // row prints the cells of a hop, the last one coloured, and as much of its
 // note as the line has room for.
-func (p *printer) row(mark string, cells []string, widths []int, note, color string) {
+func (p *printer) row(gutter string, cells []string, widths []int, note, color string) {
 	var b strings.Builder
-	b.WriteString(mark)
-	width := len(mark)
+	b.WriteString(gutter)
+	width := len(gutter)
 	for i, c := range cells {
 		pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c))
 		width += len(gap[i]) + widths[i]

@@ -36,6 +36,7 @@ func Text(w io.Writer, d Document, style Style) error {
 		for _, f := range t.fields(style.Verbose) {
 			p.field(f)
 		}
+		p.matrix(t.Matrix)
 	}
 	p.newline()
 	p.wrap("Settings: ", "  ", d.settings(style.Verbose), "")
@@ -77,6 +78,9 @@ func (p *printer) verdict(d Document) {
 	p.wrap(word+": ", "  ", d.Verdict.Summary, overallColor[d.Verdict.Outcome])
 	if d.Interrupted {
 		p.wrap("INTERRUPTED: ", "  ", "the measurement was stopped before its end; this is what it had found.", yellow)
+	}
+	if warning := d.rerouted(); warning != "" {
+		p.wrap("REROUTED: ", "  ", warning, yellow)
 	}
 	p.wrap("Target: ", "  ", d.target(), "")
 }

@@ -32,6 +32,30 @@ var authorText = map[probe.Author]string{
 	probe.Undetermined: "the evidence does not tell",
 }
 
+// outcomeText says what happened; behind the word itself.
+var outcomeText = map[probe.Outcome]string{
+	probe.OK:               "answered like the control",
+	probe.Reset:            "a TCP reset ended the connection",
+	probe.Fin:              "the connection was closed without an answer",
+	probe.Drop:             "a packet of ours was never acknowledged",
+	probe.Stall:            "acknowledged, then silence",
+	probe.InjectedResponse: "another answer came than the server's own",
+	probe.Alert:            "a TLS alert refused it",
+	probe.Refused:          "a reset answered our SYN",
+	probe.Unreachable:      "an ICMP error says that the target cannot be reached",
+	probe.Inconclusive:     "too few trials, or they do not agree",
+}
+
+var methodText = map[traceroute.Method]string{
+	traceroute.CodedBurst:        "one connection, one stamped copy per TTL",
+	traceroute.TimedSteps:        "one connection, one copy per step",
+	traceroute.DarkZone:          "where test copies stop drawing ICMP errors and control copies go on",
+	traceroute.SYNSweep:          "bare SYNs, one per TTL",
+	traceroute.CopiedTTLs:        "half of the routers that its copied TTL counts, there and back",
+	traceroute.TriggerRead:       "a copy that dies on the way, then a harmless packet whose fate tells whether the box saw it",
+	traceroute.ResponseDirection: "by what it sent, as far as that is away on the way back",
+}
+
 var answerText = map[traceroute.Answer]string{
 	traceroute.NotSent:      "-",
 	traceroute.Silent:       "silent",
@@ -54,7 +78,7 @@ type field struct {
 
 // fields is what to say about a test, for any kind of text.
 func (t Test) fields(verbose bool) []field {
-	outcome := fmt.Sprintf("%s at stage %s, trigger %s", t.Outcome, t.Stage, t.Trigger)
+	outcome := join(": ", fmt.Sprintf("%s at stage %s, trigger %s", t.Outcome, t.Stage, t.Trigger), outcomeText[t.Outcome])
 	if t.Outcome == probe.OK {
 		outcome = "ok, like the control"
 	}
@@ -70,6 +94,15 @@ func (t Test) fields(verbose bool) []field {
 	if l := t.Location; l != nil {
 		items := append([]string{l.place(), l.how()}, evidenceItems(l.Evidence, verbose)...)
 		out = append(out, field{"place", items})
+	}
+	if len(t.Boxes) > 0 {
+		out = append(out, field{"boxes", boxItems(t.Boxes, verbose)})
+	}
+	if len(t.Flows) > 0 {
+		out = append(out, field{"paths", flowItems(t.Flows, verbose)})
+	}
+	if t.Residual != nil {
+		out = append(out, field{"residual", []string{t.Residual.text()}})
 	}
 	out = append(out,
 		field{"for", orNone(evidenceItems(t.Evidence, verbose))},
@@ -134,7 +167,11 @@ func (l Location) place() string {
 
 // how says how the place was found.
 func (l Location) how() string {
-	s := fmt.Sprintf("by %s, %d of %s agree", l.Method, l.Votes, count(l.Rounds, "round", "rounds"))
+	s := fmt.Sprintf("by %s", l.Method)
+	if text := methodText[l.Method]; text != "" {
+		s += " (" + text + ")"
+	}
+	s += fmt.Sprintf(", %d of %s agree", l.Votes, count(l.Rounds, "round", "rounds"))
 	if l.ForwardHops > 0 {
 		s += fmt.Sprintf("; %s out", count(l.ForwardHops, "hop", "hops"))
 	}
@@ -152,54 +189,6 @@ func hopText(ttl int, ip netip.Addr) string {
 		return fmt.Sprintf("hop %d (silent)", ttl)
 	}
 	return fmt.Sprintf("hop %d (%s)", ttl, ip)
-}
-
-// box is what the path table draws for one place.
-type box struct {
-	after, at int
-	wide      bool // silent hops lie between, and nothing says which of them it is
-	text      string
-}
-
-// boxes are the places found by the tests, nearest first, each once.
-func (d Document) boxes() []box {
-	type key struct {
-		author probe.Author
-		place  string
-	}
-	var (
-		order []key
-		tests = map[key][]int{}
-		found = map[key]Location{}
-	)
-	for i, t := range d.Tests {
-		if t.Location == nil {
-			continue
-		}
-		k := key{t.Author, t.Location.place()}
-		if tests[k] == nil {
-			order = append(order, k)
-			found[k] = *t.Location
-		}
-		tests[k] = append(tests[k], i+1)
-	}
-	var out []box
-	for _, k := range order {
-		l := found[k]
-		wide := l.AtTTL > l.AfterTTL+1 && l.DeviceTTL == nil
-		text := fmt.Sprintf("%s (%s, %s %s)", k.place, k.author, plural(len(tests[k]), "test", "tests"), ranges(tests[k]))
-		if wide {
-			text += ", anywhere in the rows marked ?"
-		}
-		out = append(out, box{l.AfterTTL, l.AtTTL, wide, text})
-	}
-	slices.SortStableFunc(out, func(a, b box) int { return cmp.Or(cmp.Compare(a.after, b.after), cmp.Compare(a.at, b.at)) })
-	return out
-}
-
-// inside reports whether a hop is one of several where a box may be.
-func inside(ttl int, boxes []box) bool {
-	return slices.ContainsFunc(boxes, func(b box) bool { return b.wide && b.after < ttl && ttl < b.at })
 }
 
 // pathTitle heads the path.
@@ -242,9 +231,12 @@ func (h Hop) note() string {
 
 // settings says how the result came about.
 func (d Document) settings(verbose bool) string {
-	s := fmt.Sprintf("rstprobe %s, mode %s, started %s, took %s ms, %s sent",
-		d.Version, d.Mode, d.StartedAt.Format("2006-01-02T15:04:05.000Z07:00"),
-		strconv.FormatFloat(d.DurationMS, 'f', -1, 64), count(d.PacketsSent, "packet", "packets"))
+	s := fmt.Sprintf("rstprobe %s, mode %s, started %s, took %s ms", d.Version, d.Mode,
+		d.StartedAt.Format("2006-01-02T15:04:05.000Z07:00"), strconv.FormatFloat(d.DurationMS, 'f', -1, 64))
+	if d.WaitedMS > 0 {
+		s += fmt.Sprintf(" (%s s or %.0f %% of it waiting for blocks to end)", seconds(d.WaitedMS), 100*d.WaitShare)
+	}
+	s += fmt.Sprintf(", %s sent", count(d.PacketsSent, "packet", "packets"))
 	if d.PacketsDropped > 0 {
 		s += fmt.Sprintf(", %s DROPPED by our own kernel (confidence is lower)", count(d.PacketsDropped, "answer", "answers"))
 	}

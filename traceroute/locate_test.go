@@ -50,6 +50,13 @@ func search(control Sweep, test ...Sweep) Search {
 	return s
 }
 
+// ended adds three full-TTL tests that a reset with a remaining TTL ended.
+func ended(s Search, ttl uint8) Search {
+	o := probe.Observe(begin(false).get(packet.Segment{Seq: theirISS.Add(1), Flags: packet.RST}, ttl).rec)
+	s.Full = []probe.Observation{o, o, o}
+	return s
+}
+
 func silence(s Search) Search {
 	s.Silence = true
 	return s
@@ -72,17 +79,18 @@ func TestFacts(t *testing.T) {
 			s.Path.ServerTTL = 0
 			return s
 		}(), []int{0, 0, 0, 1, 0, 0, 0, 0}},
-		{"nothing below the server", search(harmless(), harmless(), harmless(), harmless()), []int{7, 6, 3, 3, 0, 0, 0, 0}},
+		{"nothing below the server", ended(search(harmless(), harmless(), harmless(), harmless()), serverTTL), []int{7, 6, 3, 3, 0, 0, 0, 0}},
 		{"a tap at router 3", search(harmless(), tap(3, 3), tap(3, 3), tap(3, 3)), []int{3, 2, 3, 3, 12, 0, 12, 4}},
 		{"a filter behind router 3", search(harmless(), taken(4, 3), taken(4, 3), taken(4, 3)), []int{4, 3, 3, 3, 9, 0, 0, 3}},
 		{"a box at router 1", search(harmless(), taken(1, 1)), []int{1, 0, 1, 1, 6, 0, 0, 6}},
-		{"a lost copy widens the segment", search(harmless(), tap(4, 3), tap(3, 3), tap(4, 3)), []int{4, 2, 2, 3, 10, 0, 9, 3}},
-		{"three rounds, three answers", search(harmless(), tap(3, 3), tap(4, 3), tap(5, 3)), []int{3, 2, 1, 3, 9, 0, 12, 4}},
+		{"a lost copy widens the segment", search(harmless(), tap(4, 3), tap(3, 3), tap(4, 3)), []int{3, 1, 3, 3, 10, 0, 12, 4}},
+		{"each round lost more", search(harmless(), tap(3, 3), tap(4, 3), tap(5, 3)), []int{3, 1, 3, 3, 9, 0, 12, 4}},
 		{"a round whose connection never stood", search(harmless(), tap(3, 3), begin(false).read(), tap(3, 3)), []int{3, 2, 2, 2, 8, 0, 8, 4}},
-		{"any name draws it", search(tap(3, 3), tap(3, 3)), []int{3, 2, 1, 1, 4, 4, 4, 4}},
+		{"any name draws it, once", search(tap(3, 3), tap(3, 3)), []int{3, 0, 1, 1, 4, 4, 4, 4}},
 		{"a drop at router 3", silence(search(harmless(), dark(3), dark(3), dark(3))), []int{3, 2, 3, 3, 0, 0, 0, 4}},
-		{"a drop between silent routers", silence(search(harmless(2, 3), dark(4, 2, 3), dark(4, 2, 3))), []int{4, 1, 2, 2, 0, 0, 0, 3}},
-		{"a drop behind a first silent router", silence(search(harmless(1), dark(2, 1))), []int{2, 0, 1, 1, 0, 0, 0, 5}},
+		{"a drop between silent routers", silence(search(harmless(2, 3), dark(4, 2, 3), dark(4, 2, 3), dark(4, 2, 3))), []int{4, 1, 3, 3, 0, 0, 0, 3}},
+		{"a drop behind a first silent router", silence(search(harmless(1), dark(2, 1), dark(2, 1), dark(2, 1))), []int{2, 0, 3, 3, 0, 0, 0, 5}},
+		{"one round of a drop", silence(search(harmless(1), dark(2, 1))), []int{3, 0, 1, 1, 0, 0, 0, 4}},
 		{"one sweep saw more than another", silence(search(harmless(), dark(3), dark(5))), []int{5, 4, 2, 2, 0, 0, 0, 2}},
 		{"a drop at the server", silence(search(harmless(), dark(7), dark(7))), []int{7, 6, 2, 2, 0, 0, 0, 0}},
 		{"routers silent to everybody", silence(search(harmless(all...), dark(7, all...))), []int{7, 0, 1, 1, 0, 0, 0, 0}},
@@ -117,7 +125,7 @@ func TestFactsConfirmed(t *testing.T) {
 	}{
 		{"no step", nil, false, 3},
 		{"the same TTL", step(4), true, 3},
-		{"one TTL lower", step(3), false, 2},
+		{"one TTL lower", step(3), false, 1}, // which only a burst can confirm
 	} {
 		s := search(harmless(), tap(4, 3), tap(4, 3), tap(4, 3))
 		s.Timed = tt.timed
@@ -139,6 +147,29 @@ func copied(n int) Sweep {
 	return s.read()
 }
 
+// echo is a sweep past a tap at TTL n that copies the TTL of what it saw, on
+// a path of which the way back is as long as the way out.
+func echo(n int) Sweep {
+	s := begin(false).burst(1, 6).expire(all...)
+	for _, k := range from(2*n - 1) {
+		if left := k - 2*(n-1); left > 0 {
+			s.get(packet.Segment{Seq: s.sent[k].TCP.Ack, Flags: packet.RST}, uint8(left)) //nolint:gosec // small
+		}
+	}
+	return s.read()
+}
+
+// echoing adds full-TTL tests with several TTLs that such a tap reset.
+func echoing(s Search, n int) Search {
+	for _, ttl := range []uint8{64, 60, 56} {
+		s.Full = append(s.Full, probe.Observation{
+			Outcome: probe.Reset, Stimulus: &probe.Seen{Packet: packet.Packet{TTL: ttl}},
+			Resets: []probe.Seen{{Packet: packet.Packet{TTL: ttl - uint8(2*(n-1))}}}, //nolint:gosec // small
+		})
+	}
+	return s
+}
+
 // fromTTL is a sweep past a tap at TTL 3 whose resets arrive with one TTL.
 func fromTTL(ttl uint8) Sweep {
 	s := begin(false).burst(1, 6).expire(all...)
@@ -151,11 +182,6 @@ func fromTTL(ttl uint8) Sweep {
 func TestLocate(t *testing.T) {
 	t.Parallel()
 	three := func(s Sweep) Search { return search(harmless(), s, s, s) }
-	full := func(s Search, ttl uint8) Search {
-		o := probe.Observe(begin(false).get(packet.Segment{Seq: theirISS.Add(1), Flags: packet.RST}, ttl).rec)
-		s.Full = []probe.Observation{o, o, o}
-		return s
-	}
 	for _, tt := range []struct {
 		name          string
 		search        Search
@@ -168,16 +194,21 @@ func TestLocate(t *testing.T) {
 		{"a filter behind router 3's TTL check", three(taken(4, 3)), 3, 4, 3, 3, 3, "two-rulers"},
 		{"a box at router 1", three(taken(1, 1)), 0, 1, 1, 1, 1, "two-rulers"},
 		{"a filter behind router 1", three(taken(2, 1)), 1, 2, 1, 1, 1, "two-rulers"},
-		{"a filter behind the last router", full(three(harmless()), ttlFrom(6)), 6, 7, 6, 6, 6, "two-rulers"},
-		{"the server", full(three(harmless()), serverTTL), 6, 7, 0, 6, 7, ""},
+		{"a filter behind the last router", ended(three(harmless()), ttlFrom(6)), 6, 7, 6, 6, 6, "two-rulers"},
+		{"the server", ended(three(harmless()), serverTTL), 6, 7, 0, 6, 7, ""},
 		{"resets with another initial TTL", three(fromTTL(128 - 2)), 2, 3, 3, 3, 3, "two-rulers"},
-		{"resets from farther away than the segment", three(fromTTL(64 - 9)), 2, 3, 0, 2, 10, "rulers-disagree"},
-		{"a copied TTL", three(copied(1)), 3, 4, 0, 3, 0, ""},
+		{"resets from farther away than the segment", three(fromTTL(64 - 9)), 2, 3, 0, 2, 6, "rulers-disagree"}, // 60 is nearer than 64
+		{"resets from much farther away", three(fromTTL(64 - 12)), 2, 3, 0, 2, 13, "rulers-disagree"},
+		{"resets with an initial TTL of 100", three(fromTTL(100 - 2)), 2, 3, 3, 3, 3, "two-rulers"},
+		{"a copied TTL", three(copied(1)), 0, 1, 0, 0, 0, ""},
+		{"a copied TTL beside the path", three(echo(2)), 0, 3, 0, 2, 0, "wide-segment"},
+		{"a copied TTL, from the full-TTL tests", echoing(three(harmless()), 2), 0, 3, 0, 2, 0, "wide-segment"},
 		{"random TTLs", search(harmless(), fromTTL(60), fromTTL(200), fromTTL(77)), 2, 3, 0, 2, 0, ""},
-		{"a lost copy", search(harmless(), tap(4, 3), tap(4, 3), tap(3, 3)), 2, 4, 0, 3, 3, ""},
-		{"three rounds, three answers", search(harmless(), tap(3, 3), tap(4, 3), tap(5, 3)), 0, 0, 0, 0, 0, ""},
+		{"a lost copy", search(harmless(), tap(4, 3), tap(4, 3), tap(3, 3)), 1, 3, 0, 2, 3, "wide-segment"},
+		{"each round lost more", search(harmless(), tap(3, 3), tap(4, 3), tap(5, 3)), 1, 3, 0, 2, 3, "wide-segment"},
+		{"one round of three", search(harmless(), tap(3, 3), harmless(), harmless()), 0, 0, 0, 0, 0, ""},
 		{"a drop", silence(three(dark(3))), 2, 3, 0, 2, 0, ""},
-		{"a drop between silent routers", silence(search(harmless(2, 3), dark(4, 2, 3))), 1, 4, 0, 3, 0, ""},
+		{"a drop between silent routers", silence(search(harmless(2, 3), dark(4, 2, 3), dark(4, 2, 3), dark(4, 2, 3))), 1, 4, 0, 3, 0, "wide-segment"},
 		{"not swept", search(harmless()), 0, 0, 0, 0, 0, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -215,7 +246,7 @@ func TestLocateReadsRouters(t *testing.T) {
 			s.rec.Events[i].Packet.TTL += 255 - 64
 		}
 	}
-	one := search(harmless(), s.read())
+	one := search(harmless(), s.read(), s.read(), s.read())
 	l := one.Locate(one.Facts(), CodedBurst)
 	if l == nil || l.Device == nil || l.Device.TTL != 3 || l.Device.Addr != s.router(3) {
 		t.Errorf("located %+v, want router 3", l)
@@ -229,21 +260,21 @@ func TestMerge(t *testing.T) {
 	box := begin(false).burst(1, 6).wait(rttPerHop/2).expire(1, 2, 3).resets(3, 3, 4)
 	control := harmless(2, 5)
 	got := Merge(serverAt, 30, []Sweep{syn.read()}, []Sweep{control}, []Sweep{box.read()})
-	hop := func(ttl int, addr bool, control, test Answer) Hop {
-		h := Hop{TTL: ttl, Control: control, Test: test}
+	hop := func(ttl int, addr bool, control, test Answer, sent, answered int) Hop {
+		h := Hop{TTL: ttl, Control: control, Test: test, Sent: sent, Answered: answered}
 		if addr {
 			h.Addr = box.router(ttl)
 		}
 		return h
 	}
 	want := Path{ServerTTL: serverAt, Hops: []Hop{
-		hop(1, true, TimeExceeded, TimeExceeded),
-		hop(2, true, Silent, TimeExceeded),
-		hop(3, true, TimeExceeded, BothAnswers),
-		hop(4, true, TimeExceeded, ResetAnswer),
-		hop(5, false, Silent, Silent),
-		hop(6, true, TimeExceeded, Silent),
-		hop(7, false, FromServer, NotSent), // no copy of a name goes there
+		hop(1, true, TimeExceeded, TimeExceeded, 2, 2),
+		hop(2, true, Silent, TimeExceeded, 2, 1),
+		hop(3, true, TimeExceeded, BothAnswers, 2, 1),
+		hop(4, true, TimeExceeded, ResetAnswer, 2, 1),
+		hop(5, false, Silent, Silent, 2, 0),
+		hop(6, true, TimeExceeded, Silent, 2, 1),
+		hop(7, false, FromServer, NotSent, 0, 0), // no copy of a name goes there
 	}}
 	opts := cmp.Options{cmpopts.IgnoreFields(Hop{}, "RTT"), cmpopts.EquateComparable(netip.Addr{})}
 	if diff := cmp.Diff(want, got, opts); diff != "" {
@@ -288,5 +319,22 @@ func TestMergeAnswers(t *testing.T) {
 	}
 	if got := Merge(1, 30, nil, nil, []Sweep{follow(packet.FIN, "")}).Hops[0].Test; got != Injected {
 		t.Errorf("a close is %q, want %q", got, Injected)
+	}
+}
+
+// Copies on connections of their own: a box that was done with one connection
+// after its first answer answers the next.
+func TestFactsApart(t *testing.T) {
+	t.Parallel()
+	width := func(apart bool) (after, at int) {
+		one, other := tap(3, 3), tap(3, 3)
+		one.Apart, other.Apart = apart, apart
+		f := search(harmless(), one, other).Facts()
+		return f.After, f.At
+	}
+	after, at := width(true)
+	wide, end := width(false)
+	if at != 3 || end != 3 || after < wide || after != 2 {
+		t.Errorf("between %d and %d, on one connection between %d and %d", after, at, wide, end)
 	}
 }

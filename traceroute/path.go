@@ -37,6 +37,12 @@ type Hop struct {
 	RTT     time.Duration // smallest; 0 when silent
 	Control Answer
 	Test    Answer
+
+	// Sent counts the harmless copies with this TTL and Answered the Time
+	// Exceeded about them: less than all is loss or a limited rate (RFC 1812
+	// §4.3.2.8, RFC 4443 §2.4).
+	Sent, Answered int
+	Altered        []Alteration // what the quotes of this hop are the first to show changed
 }
 
 // Path is what lies between us and the server.
@@ -54,6 +60,12 @@ const (
 	TimedSteps Method = "timed_ascending" // one connection, one copy per step
 	DarkZone   Method = "icmp_dark_zone"  // where the test copies stop drawing Time Exceeded and the control copies go on
 	SYNSweep   Method = "syn_sweep"       // bare SYNs
+	CopiedTTLs Method = "ttl_copy"        // half of the routers that a copied TTL counts, there and back
+	// TriggerRead: a TTL-limited copy, then a harmless packet whose fate tells.
+	TriggerRead Method = "trigger_then_read"
+	// ResponseDirection: what it sent tells how far it is on the way back; no
+	// TTL-limited copy reaches what only the server's answer sets off.
+	ResponseDirection Method = "response_direction"
 )
 
 // Point is a router on the path.

@@ -15,7 +15,10 @@ type Sweep struct {
 	TTLs    []uint8 // that were sent, ascending
 	Replies map[int]Reply
 	Stray   []probe.Seen // resets, closes and answers that follow the numbers of no copy
+	Opened  packet.Seq   // the sequence number that our handshake's ACK expects of the peer; 0: there was no handshake
 	Timed   bool         // one copy per step: attributed by time
+	Apart   bool         // each copy had a connection of its own, so that what one drew does not end the others
+	Altered []Alteration // what the routers' quotes show changed, ascending by TTL
 }
 
 // Reply is what one copy drew.
@@ -30,7 +33,7 @@ type Reply struct {
 // Read reads a sweep from its record.
 func Read(rec flow.Record) Sweep {
 	o := probe.Observe(rec)
-	s := Sweep{Replies: map[int]Reply{}}
+	s := Sweep{Replies: map[int]Reply{}, Altered: Altered(rec)}
 	timed := lastSent(o)
 	for _, e := range o.Sent {
 		if e.TTL > 0 {
@@ -38,6 +41,9 @@ func Read(rec flow.Record) Sweep {
 		}
 	}
 	s.Timed = timed != nil
+	if o.SYNACK != nil && o.Stimulus != nil {
+		s.Opened = o.SYNACK.Packet.TCP.Seq.Add(1)
+	}
 	for _, e := range o.Expired {
 		stamp := e.Stamp
 		if s.Timed {

@@ -56,20 +56,32 @@ func (p *program) app() *cli.App {
 	app := &cli.App{
 		Name: "rstprobe", HelpName: "rstprobe", Version: version(),
 		Usage:  "find out which packets a network resets, drops or answers itself, who does it and at which hop",
-		Flags:  join(testFlags(), traceFlags(), sendFlags(), outputFlags(), generalFlags(), versionFlag()),
+		Flags:  join(testFlags(), traceFlags(), depthFlags(), waitFlags(), sendFlags(), outputFlags(), generalFlags(), versionFlag()),
 		Action: p.probe,
 		Commands: []*cli.Command{
 			{
 				Name: "trace", Usage: "show the path as one payload sees it, hop by hop; no verdict",
 				ArgsUsage: "TARGET [flags]",
-				Flags:     join(testFlags(), pathFlags(), sendFlags(), outputFlags(), generalFlags()),
+				Flags:     join(testFlags(), pathFlags(), waitFlags(), sendFlags(), outputFlags(), generalFlags()),
 				Action:    p.trace,
+			},
+			{
+				Name: "explain", Usage: "explain every reset, and every connection that broke off, in a capture; sends nothing",
+				ArgsUsage: "FILE [flags]",
+				Flags:     join(explainFlags(), generalFlags()),
+				Action:    p.explain,
 			},
 			{
 				Name: "demo", Usage: "build an emulated path with a censor on this machine, diagnose it, tear it down",
 				ArgsUsage: "[CASE] [flags]",
 				Flags:     join(demoFlags(), outputFlags(), generalFlags()),
 				Action:    p.demo,
+			},
+			{
+				Name: "explain-rule", Usage: "say what a rule of evidence looks at and why it convinces; without RULE list them all",
+				ArgsUsage: "[RULE]",
+				Flags:     generalFlags(),
+				Action:    p.explainRule,
 			},
 		},
 		Writer: p.stdout, ErrWriter: p.stderr,
@@ -125,6 +137,7 @@ func misplaced(c *cli.Context) error {
 func (p *program) shortUsage() error {
 	fmt.Fprint(p.stderr, `usage: rstprobe TARGET... [flags]    such as: rstprobe example.com:443 --sni=blocked.example
        rstprobe trace TARGET [flags]
+       rstprobe explain FILE [flags]
        rstprobe demo [CASE]
 `)
 	return usagef("no target")

@@ -60,6 +60,13 @@ func TestUsageErrors(t *testing.T) {
 		{"no rate", "clean.example --rate 0", "write a number from 1 to"},
 		{"time without unit", "clean.example --timeout 5", "such as 500ms or 2s"},
 		{"negative time", "clean.example --timeout=-1s", "write a positive time"},
+		{"no flow", "clean.example --flows 0", "write a number from 1 to 16"},
+		{"too many flows", "clean.example --flows 17", "write a number from 1 to 16"},
+		{"flows of trace", "trace clean.example --flows 2", "--flows means nothing for trace"},
+		{"negative wait", "clean.example --max-wait=-1s", "write a time from 0s (do not wait) to 1h0m0s"},
+		{"too long a wait", "clean.example --max-wait 2h", "write a time from 0s"},
+		{"wait without unit", "clean.example --max-wait 90", "for --max-wait"},
+		{"no ledger named", "clean.example --ledger=", "write --ledger FILE, or --ledger none"},
 		{"bad seed", "clean.example --seed x", "for --seed"},
 		{"bad control", "clean.example --sni --control a_b.example", "--control"},
 		{"control is the test name", "clean.example --sni --control Clean.example", "write another harmless name"},
@@ -229,24 +236,27 @@ func TestConfig(t *testing.T) {
 			"defaults", "clean.example --sni --seed 7",
 			diagnosis.Config{
 				Source: netip.MustParseAddr("192.0.2.100"), Trace: diagnosis.TraceAuto,
-				MaxTTL: 30, Repeat: 3, Shape: payload.Plain, Seed: 7,
+				MaxTTL: 30, Repeat: 3, Shape: payload.Plain, Seed: 7, Flows: 1, MaxWait: 3 * time.Minute,
 			},
 			sessionConfig{source: netip.MustParseAddr("192.0.2.100"), rate: 1000, seed: 7},
 		},
 		{
 			"everything", "--control C1.example clean.example --control=c2.example --control-address ::1 --trace always --max-ttl 12 " +
-				"--repeat 5 --timeout 1500ms --hello chrome --interface lo --source ::1 --seed 18446744073709551615 --rate 50 --mode raw -q",
+				"--repeat 5 --timeout 1500ms --hello chrome --interface lo --source ::1 --seed 18446744073709551615 --rate 50 --mode raw -q " +
+				"--flows 2 --characterize --max-wait 90s --ledger none",
 			diagnosis.Config{
 				Source: netip.MustParseAddr("::1"), Controls: []string{"c1.example", "c2.example"},
 				ControlAddress: netip.MustParseAddr("::1"), Trace: diagnosis.TraceAlways, MaxTTL: 12, Repeat: 5,
 				Timeout: 1500 * time.Millisecond, Shape: payload.Chrome, Seed: 1<<64 - 1,
+				Flows: 2, Characterize: true, MaxWait: 90 * time.Second,
 			},
 			sessionConfig{source: netip.MustParseAddr("::1"), iface: "lo", rate: 50, seed: 1<<64 - 1},
 		},
 		{
-			"IPv6", "clean.example -6 --seed 0",
+			"IPv6, no wait", "clean.example -6 --seed 0 --max-wait 0",
 			diagnosis.Config{
 				Source: netip.MustParseAddr("2001:db8::100"), Trace: diagnosis.TraceAuto, MaxTTL: 30, Repeat: 3, Shape: payload.Plain,
+				Flows: 1,
 			},
 			sessionConfig{source: netip.MustParseAddr("2001:db8::100"), rate: 1000},
 		},
@@ -259,7 +269,7 @@ func TestConfig(t *testing.T) {
 				t.Fatalf("%d diagnoses, want 1: %s", len(f.configs), got.stderr)
 			}
 			addrs := cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
-			ignore := cmpopts.IgnoreFields(diagnosis.Config{}, "Exchanger", "Target", "Questions", "Progress")
+			ignore := cmpopts.IgnoreFields(diagnosis.Config{}, "Exchanger", "Target", "Questions", "Progress", "Ledger")
 			if diff := cmp.Diff(tt.want, f.configs[0], addrs, ignore); diff != "" {
 				t.Errorf("diagnosis: -want +got:\n%s", diff)
 			}
@@ -270,7 +280,7 @@ func TestConfig(t *testing.T) {
 			if cfg.packets == nil {
 				t.Error("no log of packets")
 			}
-			cfg.packets = nil
+			cfg.packets, cfg.shun = nil, nil
 			if diff := cmp.Diff(tt.session, cfg, addrs, cmp.AllowUnexported(sessionConfig{})); diff != "" {
 				t.Errorf("session: -want +got:\n%s", diff)
 			}

@@ -13,6 +13,7 @@ import (
 	"github.com/rstprobe/rstprobe/internal/lab/cases"
 	"github.com/rstprobe/rstprobe/internal/payload"
 	"github.com/rstprobe/rstprobe/internal/wire/engine"
+	"github.com/rstprobe/rstprobe/report"
 )
 
 // demo is the demo command: it builds a case on this machine's kernel, in
@@ -21,7 +22,7 @@ func (p *program) demo(c *cli.Context) error {
 	if err := misplaced(c); err != nil {
 		return err
 	}
-	out, err := outputFrom(c)
+	out, err := outputFrom(c, report.CheckPath)
 	if err != nil {
 		return err
 	}
@@ -44,7 +45,7 @@ func (p *program) demo(c *cli.Context) error {
 	}
 	cfg := chosen.Config()
 	return p.runCase(c.Context, chosen, options{
-		output: out, controls: cfg.Controls, controlAddress: cfg.ControlAddress, trace: diagnosis.TraceAuto,
+		output: out, depth: depth{flows: defaultFlows}, waiting: waiting{maxWait: defaultMaxWait}, controls: cfg.Controls, controlAddress: cfg.ControlAddress, trace: diagnosis.TraceAuto,
 		maxTTL: defaultMaxTTL, repeat: defaultRepeat, shape: payload.Plain, rate: engine.DefaultRate, seed: seed(c),
 	})
 }

@@ -15,14 +15,16 @@ import (
 	"github.com/rstprobe/rstprobe/internal/lab"
 	"github.com/rstprobe/rstprobe/internal/lab/cases"
 	"github.com/rstprobe/rstprobe/internal/lab/netlab"
+	"github.com/rstprobe/rstprobe/internal/packet"
 	"github.com/rstprobe/rstprobe/internal/wire/engine"
 	"github.com/rstprobe/rstprobe/internal/wire/pcapio"
 	"github.com/rstprobe/rstprobe/internal/wire/rawsock"
 )
 
 // guardedPorts is how many local ports a session keeps the kernel from
-// answering on. Flows to one server lease one port each.
-const guardedPorts = 64
+// answering on. Flows to one server lease one port each, and as boxes and
+// servers remember flows, none is used twice as long as there are others.
+const guardedPorts = 256
 
 // system is the world outside the program; tests bring their own.
 type system struct {
@@ -46,7 +48,8 @@ type sessionConfig struct {
 	rate    int // packets per second
 	seed    uint64
 	packets *pcapio.Log
-	trace   func(line string) // told every packet; nil: nobody
+	shun    func(packet.Key) bool // flows that the ledger has as blocked
+	trace   func(line string)     // told every packet; nil: nobody
 }
 
 // emulated is a path in network namespaces; see netlab.Net.
@@ -105,7 +108,7 @@ func openRaw(cfg sessionConfig) (*session, error) {
 	}
 	e, err := engine.New(engine.Config{
 		Wire: conn, Source: cfg.source, Ports: conn.Ports(),
-		Rate: cfg.rate, Seed: cfg.seed, Log: cfg.packets, Trace: cfg.trace,
+		Rate: cfg.rate, Seed: cfg.seed, Shun: cfg.shun, Log: cfg.packets, Trace: cfg.trace,
 	})
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())

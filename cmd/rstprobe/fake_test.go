@@ -25,8 +25,9 @@ type fakeSystem struct {
 	terminal bool
 	openErr  error
 	demos    []cases.Case
-	lines    []string // that the engine traces, one per diagnosis
-	signal   func()   // called when a target waits for the end of the context
+	lines    []string               // that the engine traces, one per diagnosis
+	signal   func()                 // called when a target waits for the end of the context
+	during   func(diagnosis.Config) // called in every diagnosis; nil: not
 
 	configs []diagnosis.Config // of every diagnosis
 	opened  []sessionConfig
@@ -88,6 +89,9 @@ func (f *fakeSystem) open(cfg sessionConfig) (*session, error) {
 func (f *fakeSystem) diagnose(ctx context.Context, cfg diagnosis.Config) (diagnosis.Result, error) {
 	f.configs = append(f.configs, cfg)
 	cfg.Progress("asking")
+	if f.during != nil {
+		f.during(cfg)
+	}
 	if trace := f.opened[0].trace; trace != nil {
 		for _, l := range f.lines {
 			trace(l)

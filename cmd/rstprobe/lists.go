@@ -62,7 +62,7 @@ func (p *program) readList(path string) ([]entry, error) {
 
 // reserved are the commands of later versions. Taken for hosts, they would be
 // looked up and probed.
-var reserved = []string{"explain", "report", "watch", "doctor", "history", "serve", "agent", "config"}
+var reserved = []string{"report", "watch", "doctor", "history", "serve", "agent", "config"}
 
 // targets are those of the line, then those of the lists.
 func (p *program) targets(words, lists []string) ([]probe.Target, error) {

@@ -45,6 +45,8 @@ type output struct {
 // options are the flags of a measurement, checked.
 type options struct {
 	output
+	depth
+	waiting
 	tests          tests
 	controls       []string
 	controlAddress netip.Addr // invalid: none
@@ -61,14 +63,15 @@ type options struct {
 	seed           uint64
 }
 
-// outputFrom reads the output flags.
-func outputFrom(c *cli.Context) (output, error) {
+// outputFrom reads the output flags; check refuses files that could not be
+// written.
+func outputFrom(c *cli.Context, check func(path string) error) (output, error) {
 	o := output{
 		json: c.Bool("json"), files: c.StringSlice("output"),
 		quiet: c.Bool("quiet"), verbose: c.Bool("verbose"), noColor: c.Bool("no-color"),
 	}
 	for _, path := range o.files {
-		if err := report.CheckPath(path); err != nil {
+		if err := check(path); err != nil {
 			return o, usageError{err}
 		}
 	}
@@ -77,7 +80,7 @@ func outputFrom(c *cli.Context) (output, error) {
 
 // optionsFrom reads the flags of a measurement.
 func (p *program) optionsFrom(c *cli.Context) (o options, err error) {
-	if o.output, err = outputFrom(c); err != nil {
+	if o.output, err = outputFrom(c, report.CheckPath); err != nil {
 		return o, err
 	}
 	if o.tests, err = p.testsFrom(c); err != nil {
@@ -126,6 +129,12 @@ func (p *program) optionsFrom(c *cli.Context) (o options, err error) {
 	}
 	if o.timeout = c.Duration("timeout"); o.timeout < 0 || (o.timeout == 0 && c.IsSet("timeout")) {
 		return o, usagef("--timeout is %v: write a positive time such as 500ms or 2s", o.timeout)
+	}
+	if o.depth, err = depthFrom(c); err != nil {
+		return o, err
+	}
+	if o.waiting, err = p.waitingFrom(c); err != nil {
+		return o, err
 	}
 	o.seed = seed(c)
 	return o, modeFrom(c)

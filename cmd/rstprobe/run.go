@@ -10,6 +10,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/rstprobe/rstprobe/internal/diagnosis"
+	"github.com/rstprobe/rstprobe/internal/packet"
+	"github.com/rstprobe/rstprobe/internal/residual"
 	"github.com/rstprobe/rstprobe/internal/wire/pcapio"
 	"github.com/rstprobe/rstprobe/probe"
 	"github.com/rstprobe/rstprobe/report"
@@ -93,6 +95,7 @@ type measurement struct {
 	options
 	sink     *sink
 	packets  *pcapio.Log
+	ledger   *residual.Ledger
 	bar      *progressLine
 	sessions map[netip.Addr]*session // by our address
 }
@@ -101,13 +104,18 @@ func (p *program) newRun(o options) *measurement {
 	if o.verbose {
 		fmt.Fprintf(p.stderr, "seed %d\n", o.seed)
 	}
-	return &measurement{
+	r := &measurement{
 		program: p, options: o, packets: &pcapio.Log{}, sessions: map[netip.Addr]*session{},
 		sink: newSink(p.stdout, o.output, report.Style{
 			Color: p.colour(o.noColor), Verbose: o.verbose, Unicode: p.unicode(),
 		}),
 		bar: &progressLine{w: p.stderr, on: p.progress(o.output)},
 	}
+	r.ledger = openLedger(o.waiting.ledger, func(err error) {
+		r.bar.clear()
+		fmt.Fprintf(p.stderr, "rstprobe: warning: %v\n", err)
+	})
+	return r
 }
 
 // one asks about one target and writes the answer. That it cannot be reached
@@ -169,6 +177,7 @@ func (r *measurement) answer(ctx context.Context, j job, ask ask) (diagnosis.Res
 		Questions: j.questions, Controls: r.controls, ControlAddress: r.controlAddress,
 		Trace: r.options.trace, MaxTTL: r.maxTTL, Repeat: r.repeat, Shape: r.shape, Profile: r.profile,
 		Timeout: r.timeout, Seed: r.seed,
+		Flows: r.flows, Characterize: r.characterize, MaxWait: r.maxWait, Ledger: r.ledger,
 		Progress: func(what string) { r.bar.show(target.Input + ": " + what) },
 	})
 }
@@ -188,6 +197,12 @@ func (r *measurement) session(source netip.Addr) (*session, error) {
 		return s, nil
 	}
 	cfg := sessionConfig{source: source, iface: r.iface, rate: r.rate, seed: r.seed, packets: r.packets}
+	if r.ledger != nil {
+		cfg.shun = func(k packet.Key) bool {
+			until, _ := r.ledger.Until(time.Now(), k)
+			return !until.IsZero()
+		}
+	}
 	if r.verbose {
 		cfg.trace = func(line string) { fmt.Fprintln(r.stderr, line) }
 	}

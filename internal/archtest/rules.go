@@ -28,6 +28,17 @@ var Packages = []Package{
 		Why:     "a record is packets in order, unjudged",
 	},
 	{
+		Name:    "internal/residual",
+		Imports: []string{"internal/packet"},
+		Why:     "what is blocked until when is a matter of addresses, ports and times",
+	},
+	{
+		Name:    "internal/residual/ledgerfile",
+		Imports: []string{"internal/residual"},
+		Tests:   []string{"internal/packet"},
+		Why:     "keeps a ledger in a file, so that its package need not know of files",
+	},
+	{
 		Name:    "probe",
 		Imports: []string{"internal/packet", "internal/payload", "internal/flow"},
 		Why:     "judging needs the record and what was said; how it was carried must not be visible",
@@ -40,7 +51,7 @@ var Packages = []Package{
 	{
 		Name: "internal/diagnosis",
 		Imports: []string{
-			"internal/packet", "internal/payload", "internal/flow",
+			"internal/packet", "internal/payload", "internal/flow", "internal/residual",
 			"probe", "traceroute",
 		},
 		Tests: []string{
@@ -50,8 +61,37 @@ var Packages = []Package{
 		Why: "orders trials and puts verdict and place together, over the Exchanger that it is given",
 	},
 	{
+		Name:    "internal/capture",
+		Imports: []string{"internal/packet", "internal/flow", "internal/wire/pcapio"},
+		Tests:   []string{"internal/capture/capturetest", "internal/payload"},
+		Why:     "turns files into packets; what they mean is for others",
+	},
+	{
+		Name:    "internal/capture/capturetest",
+		Imports: []string{"internal/packet", "internal/payload", "internal/flow", "internal/wire/pcapio"},
+		Why:     "makes captures for tests and benchmarks",
+	},
+	{
+		Name:    "internal/explain",
+		Imports: []string{"internal/packet", "internal/payload", "internal/flow", "probe", "traceroute"},
+		Tests:   []string{"internal/capture"},
+		Why:     "explains conversations by the functions that judge live trials; it reads no file",
+	},
+	{
+		Name:    "internal/explain/sweep",
+		Imports: []string{"internal/packet", "internal/payload", "internal/flow", "internal/explain", "probe", "traceroute"},
+		Tests:   []string{"internal/capture"},
+		Why:     "reads a captured sweep by the functions that place a box live",
+	},
+	{
+		Name:    "internal/explain/twoends",
+		Imports: []string{"internal/packet", "internal/payload", "internal/flow", "internal/explain", "probe", "traceroute"},
+		Tests:   []string{"internal/capture", "internal/lab", "internal/lab/middlebox", "internal/lab/simnet", "internal/lab/cases", "internal/wire", "internal/wire/engine"},
+		Why:     "holds two captures of the same traffic against each other",
+	},
+	{
 		Name:    "report",
-		Imports: []string{"probe", "traceroute", "internal/flow", "internal/diagnosis", "internal/wire/pcapio"},
+		Imports: []string{"probe", "traceroute", "internal/flow", "internal/diagnosis", "internal/explain", "internal/explain/sweep", "internal/explain/twoends", "internal/packet", "internal/wire/pcapio"},
 		Why:     "renders a result; it decides nothing",
 	},
 	{
@@ -106,12 +146,12 @@ var Packages = []Package{
 	{
 		Name: "internal/lab/cases",
 		Imports: []string{
-			"internal/lab", "internal/lab/middlebox", "internal/packet", "internal/payload",
+			"internal/lab", "internal/lab/middlebox", "internal/packet", "internal/payload", "internal/residual",
 			"probe", "traceroute", "internal/diagnosis",
 		},
 		Tests: []string{
-			"internal/lab/simnet", "internal/lab/netlab",
-			"internal/wire", "internal/wire/engine", "internal/wire/rawsock", "report",
+			"internal/lab/simnet", "internal/lab/netlab", "internal/capture", "internal/flow",
+			"internal/wire", "internal/wire/engine", "internal/wire/rawsock", "internal/wire/pcapio", "report",
 		},
 		Why: "worlds and the answers expected in them are data; only their tests run them",
 	},
@@ -162,8 +202,8 @@ var Modules = []Module{
 	},
 	{
 		Path:  "github.com/google/gopacket/pcapgo",
-		Users: []string{"internal/wire/pcapio"},
-		Why:   "capture files",
+		Tests: []string{"internal/wire/pcapio", "internal/capture"},
+		Why:   "a second reader and writer of capture files, to compare ours with",
 	},
 	{
 		Path:  "github.com/refraction-networking/utls",
@@ -187,7 +227,7 @@ var Modules = []Module{
 	},
 	{
 		Path:  "golang.org/x/sys/unix",
-		Users: []string{"internal/wire/rawsock", "internal/lab/netlab", "internal/testenv", "cmd/rstprobe"},
+		Users: []string{"internal/wire/rawsock", "internal/lab/netlab", "internal/residual/ledgerfile", "internal/testenv", "cmd/rstprobe"},
 		Why:   "the operating system is behind two wires and the wiring",
 	},
 	{
@@ -244,8 +284,8 @@ var Modules = []Module{
 // touching an operating system, so that every result can be derived again
 // from stored packets.
 var Pure = []string{
-	"internal/packet", "internal/payload", "internal/flow", "internal/wire/utcp", "internal/lab/middlebox",
-	"probe", "traceroute", "internal/diagnosis", "report",
+	"internal/packet", "internal/payload", "internal/flow", "internal/residual", "internal/wire/utcp", "internal/lab/middlebox",
+	"probe", "traceroute", "internal/diagnosis", "internal/explain", "internal/explain/sweep", "internal/explain/twoends", "report",
 }
 
 // Impure lists the parts of the standard library that pure code must not

@@ -1,11 +1,14 @@
 package diagnosis
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/rstprobe/rstprobe/internal/flow"
 	"github.com/rstprobe/rstprobe/internal/payload"
+	"github.com/rstprobe/rstprobe/internal/residual"
 	"github.com/rstprobe/rstprobe/probe"
 	"github.com/rstprobe/rstprobe/traceroute"
 )
@@ -27,11 +30,18 @@ func (s *session) answer(q Question) error {
 	f := n.findings
 	f.Cut = s.ctx.Err() != nil
 	v := probe.Decide(f)
-	t := Test{Kind: q.Kind, Name: q.Name, ControlNames: n.controls, Verdict: v}
-	if v.Interferes() && s.cfg.Trace != TraceNever {
-		t.Location = n.search.Locate(f.Sweeps, n.method)
-		if f.Nearer > 0 && len(f.Sweeps.Hits) == 0 {
-			t.Location = s.whereAnswered()
+	if len(f.Tests) == 0 && !n.blocked.IsZero() {
+		v.Next = fmt.Sprintf("an earlier test has set off a block that is in the way until %s: run again then, or with a longer --max-wait", n.blocked.Format(time.TimeOnly))
+	}
+	t := Test{Kind: q.Kind, Name: q.Name, ControlNames: n.controls, Verdict: v, Residual: n.residual, Flows: n.byFlow}
+	sure := v.Confidence == probe.Proved || v.Confidence == probe.Likely
+	if v.Interferes() && sure && s.cfg.Trace != TraceNever {
+		t.Location, t.Boxes = n.place()
+	}
+	if v.Interferes() && s.cfg.Characterize && err == nil && s.ctx.Err() == nil {
+		if t.Matrix, err = n.characterize(); err == nil {
+			err = n.howLong()
+			t.Residual = n.residual
 		}
 	}
 	s.res.Tests = append(s.res.Tests, t)
@@ -56,7 +66,16 @@ type nameQuestion struct {
 	length   int // of every stimulus, so that nothing but the name differs
 	findings probe.Findings
 	search   traceroute.Search
+	readings traceroute.Readings
 	method   traceroute.Method
+	triggers []trigger     // failed tests, in the order of their time
+	residual residual.Fact // what they leave behind
+	blocked  time.Time     // an earlier block is in the way until then, longer than may be waited; zero: none is
+	byFlow   []Flow
+	retraced []flow.Record // the path once more; nil: not traced again yet
+	shy      bool          // what acts leaves many connections alone
+	whole    bool          // answers are fetched whole
+	twice    bool          // the test stimulus is sent two times: the box acts on retransmissions only
 }
 
 // stimulus says a name in the manner of the question.
@@ -71,7 +90,7 @@ func (n *nameQuestion) say(name string) probe.Stimulus {
 }
 
 // ask carries the trials out: leading controls, the blocks of controls and
-// tests, and where something fails, the sweeps.
+// tests, and where something fails, what tells who did it and where.
 func (n *nameQuestion) ask() error {
 	n.cfg.Progress(string(n.q.Kind) + ": controls")
 	n.findings.Kind, n.findings.Nearer = n.q.Kind, n.syn.Nearer()
@@ -83,23 +102,27 @@ func (n *nameQuestion) ask() error {
 		}
 		n.length = max(n.length, len(b))
 	}
-	if err := n.lead(random); err != nil || n.ctx.Err() != nil {
-		return err
+	if !n.undisturbed() {
+		return nil
 	}
-	if err := n.blocks(); err != nil || n.ctx.Err() != nil {
-		return err
-	}
-	suspicious := n.findings.Differ() > 0
-	if suspicious && n.cfg.Trace != TraceNever && n.serverTTL() > 0 {
-		if err := n.locate(); err != nil {
+	for _, step := range []func() error{
+		func() error { return n.lead(random) }, n.small, func() error { return n.blocks(n.cfg.Repeat) },
+		n.leftBehind, n.waver, n.repeated, n.transfer, n.locate, n.settled, n.flows,
+	} {
+		if err := step(); err != nil || n.ctx.Err() != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// strays are the ACKs that belong to no connection; three show whether the
+// host's genuine resets keep to one TTL.
+const strays = 3
+
 // lead sends the leading controls. The first test name is said only after
 // they were answered, so that no box is poisoned yet when they are asked.
+// Beside them, once per target, the host's genuine resets are called for.
 func (n *nameQuestion) lead(random string) error {
 	trials := []probe.Trial{
 		n.trial(n.remote, n.say(n.controls[0]), probe.Control),
@@ -109,21 +132,31 @@ func (n *nameQuestion) lead(random string) error {
 	for i := range trials {
 		trials[i].Linger, trials[i].Watch = n.grace(), 0
 	}
+	if n.stray == nil {
+		for range strays {
+			trials = append(trials, probe.Trial{
+				Role: probe.Baseline, Remote: n.remote, Stimulus: probe.Stimulus{Kind: probe.ACK},
+				Timeout: n.minRTT() + n.grace(), Linger: time.Millisecond,
+			})
+		}
+	}
 	recs, err := n.exchange(trials)
 	n.findings.Leading = observe(recs[:1])
 	n.findings.Random = observe(recs[1:2])
 	n.findings.NoName = observe(recs[2:3])
+	n.stray = append(n.stray, observe(recs[3:])...)
+	n.findings.Stray = n.stray
 	return err
 }
 
 // blocks sends control – test – control blocks, and the control sweep beside
 // them. They overlap in time; on the wire the order within and between blocks
 // holds.
-func (n *nameQuestion) blocks() error {
+func (n *nameQuestion) blocks(count int) error {
 	n.cfg.Progress(string(n.q.Kind) + ": " + n.q.Name)
 	// The seed decides in which half of each block the control stands.
 	var order []probe.Trial
-	for i := range n.cfg.Repeat {
+	for i := range count {
 		control := n.trial(n.remote, n.say(n.controls[i%len(n.controls)]), probe.Control)
 		control.Beside = true
 		pair := []probe.Trial{n.trial(n.remote, n.say(n.q.Name), probe.Test), control}
@@ -132,9 +165,9 @@ func (n *nameQuestion) blocks() error {
 		}
 		order = append(order, pair...)
 	}
-	if a := n.cfg.ControlAddress; a.IsValid() {
+	if a := n.cfg.ControlAddress; a.IsValid() && len(n.findings.Elsewhere) == 0 {
 		to := netip.AddrPortFrom(a, n.remote.Port())
-		for range n.cfg.Repeat {
+		for range count {
 			order = append(order, n.trial(to, n.say(n.q.Name), probe.Test))
 		}
 		order = append(order, n.trial(to, n.say(n.controls[0]), probe.Control))
@@ -148,13 +181,14 @@ func (n *nameQuestion) blocks() error {
 	for i, t := range order {
 		n.file(t, recs[i])
 	}
+	n.triggers = append(n.triggers, triggers(order, recs, n.remote)...)
 	return err
 }
 
 // file puts the record of a block's trial where the findings want it.
 func (n *nameQuestion) file(t probe.Trial, rec flow.Record) {
 	if len(t.TTLs) > 0 {
-		n.control = append(n.control, sweeps([]flow.Record{rec})...)
+		n.control = append(n.control, n.sweeps([]flow.Record{rec})...)
 		return
 	}
 	o := probe.Observe(rec)
@@ -177,7 +211,7 @@ func (n *nameQuestion) file(t probe.Trial, rec flow.Record) {
 
 func (n *nameQuestion) trial(to netip.AddrPort, st probe.Stimulus, role probe.Role) probe.Trial {
 	return probe.Trial{
-		Role: role, Remote: to, Stimulus: st, Profile: n.cfg.Profile,
+		Role: role, Remote: to, Stimulus: st, Profile: n.cfg.Profile, Twice: n.twice,
 		Timeout: n.timeout(), Linger: n.grace(), Watch: n.watch(),
 	}
 }

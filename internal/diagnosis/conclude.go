@@ -2,7 +2,6 @@ package diagnosis
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/rstprobe/rstprobe/probe"
 	"github.com/rstprobe/rstprobe/traceroute"
@@ -54,17 +53,21 @@ func rank(t Test, r *Result) (probe.Overall, string) {
 	switch {
 	case v.Interferes() && (v.Confidence == probe.Proved || v.Confidence == probe.Likely):
 		return probe.Interference, fmt.Sprintf("%s to %s is %s by %s%s, not by the server (%s).",
-			what, target, done[v.Outcome], authors[v.Author], place(t.Location, r.Path.ServerTTL), v.Confidence)
+			what, target, ended(v), authors[v.Author], place(t.Location, r.Path.ServerTTL), v.Confidence)
 	case v.Outcome == probe.OK:
 		return probe.Clean, fmt.Sprintf("%s to %s is answered normally (%d of %d); nothing interferes.", what, target, v.Counts.TestTotal-v.Counts.TestBad, v.Counts.TestTotal)
 	case v.Outcome == probe.Refused && v.Author == probe.Server:
 		return probe.ServerRefuses, fmt.Sprintf("%s refuses connections: the port is closed; nothing interferes on the path.", target)
 	case (v.Author == probe.Server || v.Author == probe.ServerSide) && v.Outcome != probe.Unreachable:
-		return probe.ServerRefuses, fmt.Sprintf("%s to %s is %s by %s itself (%s); nothing on the path interferes.", what, target, done[v.Outcome], authors[v.Author], v.Confidence)
+		return probe.ServerRefuses, fmt.Sprintf("%s to %s is %s by %s itself (%s); nothing on the path interferes.", what, target, ended(v), authors[v.Author], v.Confidence)
 	case v.Outcome == probe.Unreachable || v.Outcome == probe.Drop && v.Stage == probe.StageSYN:
 		return probe.OverallUnreachable, fmt.Sprintf("%s does not answer: %s.", target, reason(v))
 	}
-	return probe.OverallInconclusive, fmt.Sprintf("%s to %s: %s, and the evidence does not tell who did it. Next: %s.", what, target, done[v.Outcome], v.Next)
+	sentence := fmt.Sprintf("%s to %s: %s, and the evidence does not tell who did it.", what, target, ended(v))
+	if v.Next != "" {
+		sentence += " Next: " + v.Next + "."
+	}
+	return probe.OverallInconclusive, sentence
 }
 
 func reason(v probe.Verdict) string {
@@ -86,6 +89,19 @@ func subject(t Test) string {
 	return "A connection"
 }
 
+// ended says what became of the tests, more closely where the cause tells.
+func ended(v probe.Verdict) string {
+	switch v.Cause {
+	case "M10":
+		return "throttled"
+	case "M13":
+		return "blocked for what was said before"
+	case "M14":
+		return "cut off in the middle of the answer"
+	}
+	return done[v.Outcome]
+}
+
 // done puts an outcome into a participle.
 var done = map[probe.Outcome]string{
 	probe.OK: "answered", probe.Reset: "reset", probe.Fin: "closed without an answer", probe.Drop: "dropped", probe.Stall: "left without an answer",
@@ -104,22 +120,19 @@ func place(l *traceroute.Location, serverTTL int) string {
 		return ""
 	}
 	if l.Device != nil {
-		return fmt.Sprintf(" at hop %d (%v)", l.Device.TTL, l.Device.Addr)
+		return " at " + end(*l.Device, serverTTL)
 	}
 	return " between " + end(l.After, serverTTL) + " and " + end(l.At, serverTTL)
 }
 
 func end(p traceroute.Point, serverTTL int) string {
-	var b strings.Builder
 	switch {
 	case p.TTL == 0:
 		return "this machine"
 	case p.TTL == serverTTL:
 		return "the server"
+	case p.Addr.IsValid():
+		return fmt.Sprintf("hop %d (%v)", p.TTL, p.Addr)
 	}
-	fmt.Fprintf(&b, "hop %d", p.TTL)
-	if p.Addr.IsValid() {
-		fmt.Fprintf(&b, " (%v)", p.Addr)
-	}
-	return b.String()
+	return fmt.Sprintf("hop %d", p.TTL)
 }

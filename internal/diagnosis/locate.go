@@ -1,41 +1,154 @@
 package diagnosis
 
 import (
-	"maps"
 	"slices"
 	"time"
 
+	"github.com/rstprobe/rstprobe/internal/residual"
 	"github.com/rstprobe/rstprobe/probe"
 	"github.com/rstprobe/rstprobe/traceroute"
 )
 
-// locate sweeps the path with the test stimulus: stamped bursts, one vote
-// each, and beside them the stimulus ahead of sequence. A timed step confirms
-// where the burst points; where a box answers but does not follow our
-// numbers, timed sweeps take the burst's place.
+// locate places what makes the tests fail, in the way that suits what it
+// does. Where it answers: stamped bursts, one vote each, confirmed by a timed
+// step. Where it swallows the stimulus: pairs of control and test sweeps. Where
+// no copy below the server's distance draws or loses anything: a reader behind
+// the copies, and at last the way back alone.
 func (n *nameQuestion) locate() error {
+	if n.findings.Differ() == 0 && !n.heldUp() || n.cfg.Trace == TraceNever || n.serverTTL() == 0 {
+		return nil
+	}
 	n.cfg.Progress(string(n.q.Kind) + ": locating")
+	// What an earlier search found may be of another route.
+	n.findings.Sweeps, n.findings.Read, n.readings = probe.Sweeps{}, probe.ReadSweep{}, traceroute.Readings{}
+	if err := n.choosePath(); err != nil || n.ctx.Err() != nil {
+		return err
+	}
+	if n.afterResending() {
+		n.twice = true
+	}
 	n.method = traceroute.CodedBurst
-	n.search = traceroute.Search{Full: n.findings.Tests, Control: n.control}
+	n.search = traceroute.Search{Full: n.findings.Tests, Control: n.control, Known: n.synSweep}
 	n.search.Silence = n.swallowed()
+	n.search.Path = traceroute.Merge(n.serverTTL(), n.cfg.MaxTTL, n.synSweep, n.control, nil)
 	sweep := n.burst
 	if n.search.Silence {
 		n.method, sweep = traceroute.DarkZone, n.pairs
+	}
+	if n.search.Silence && n.acknowledged() { // it passed whatever stands there
+		return n.read()
 	}
 	if n.serverTTL() > 1 {
 		if err := sweep(); err != nil || n.ctx.Err() != nil {
 			return err
 		}
 	}
+	if n.missed() {
+		// It may leave many connections alone, and these sweeps were among them.
+		n.shy = true
+		if err := n.burst(); err != nil || n.ctx.Err() != nil {
+			return err
+		}
+	}
 	n.search.Path = traceroute.Merge(n.serverTTL(), n.cfg.MaxTTL, n.synSweep, n.control, n.search.Test)
+	if n.heldUp() && n.findings.Differ() == 0 {
+		return n.read()
+	}
 	n.findings.Sweeps = n.search.Facts()
-	if n.search.Silence || n.serverTTL() < 2 {
+	if n.serverTTL() < 2 {
 		return nil
 	}
-	if n.unstamped() {
-		return n.timed()
+	var err error
+	switch {
+	case n.search.Silence:
+	case n.unstamped():
+		err = n.timed()
+	default:
+		err = n.confirm()
 	}
-	return n.confirm()
+	if err != nil || n.ctx.Err() != nil {
+		return err
+	}
+	// What swallows may do so because of an earlier copy of the same sweep,
+	// and a reset that copies our TTL may have ended on its own way.
+	if at := n.findings.Sweeps.At; at == 0 || at >= n.serverTTL() || n.search.Silence || traceroute.Slope(n.ttlPairs()) == traceroute.CopiedTTL {
+		return n.read()
+	}
+	return nil
+}
+
+// ttlPairs are the TTLs with which the test stimulus was sent and those with
+// which what it drew arrived.
+func (n *nameQuestion) ttlPairs() []traceroute.TTLPair {
+	var pairs []traceroute.TTLPair
+	for _, t := range n.search.Test {
+		for ttl, r := range t.Replies {
+			for _, d := range r.Drawn {
+				pairs = append(pairs, traceroute.TTLPair{Sent: uint8(ttl), Received: d.Packet.TTL}) //nolint:gosec // at most 64
+			}
+		}
+	}
+	for _, o := range slices.Concat(n.findings.Tests, n.findings.Sloped) {
+		for _, d := range o.Resets {
+			// Those with the server's own TTL are its answer to the others.
+			if o.Stimulus != nil && o.SYNACK != nil && d.Packet.TTL != o.SYNACK.Packet.TTL {
+				pairs = append(pairs, traceroute.TTLPair{Sent: o.Stimulus.Packet.TTL, Received: d.Packet.TTL})
+			}
+		}
+	}
+	return pairs
+}
+
+// place is where the box stands, and where the others stand if there are
+// several; nil: not known.
+func (n *nameQuestion) place() (*traceroute.Location, []traceroute.Box) {
+	f := n.findings
+	below := func(at int) bool { return at > 0 && at < n.serverTTL() }
+	read := n.readings.Locate(n.search, f.Read)
+	if f.Read.Reader != probe.ReadStimulus {
+		read = nil
+	}
+	// Resets that copy our TTL reach the readers late as well.
+	if l := n.search.Copied(n.ttlPairs()); l != nil && (read == nil || l.At.TTL < read.At.TTL) {
+		return l, nil
+	}
+	if read != nil {
+		return read, nil
+	}
+	if below(f.Sweeps.At) {
+		boxes := n.search.Boxes(n.method)
+		if len(boxes) < 2 {
+			boxes = nil
+		}
+		return n.search.Locate(f.Sweeps, n.method), boxes
+	}
+	if l := n.search.Response(); l != nil {
+		return l, nil
+	}
+	if f.Nearer > 0 && len(f.Sweeps.Hits) == 0 {
+		return n.whereAnswered(), nil
+	}
+	return n.search.Locate(f.Sweeps, n.method), nil
+}
+
+// afterResending reports whether what ended the tests came only after we had
+// sent the stimulus again.
+func (n *nameQuestion) afterResending() bool {
+	bad := 0
+	for _, o := range n.findings.Tests {
+		if worked(o) {
+			continue
+		}
+		ends := slices.Concat(o.Resets, o.FINs)
+		if len(ends) == 0 {
+			continue // lost, or swallowed
+		}
+		if o.Resent == 0 || ends[0].At < o.Resent {
+			return false
+		}
+		bad++
+	}
+	return bad > 0
 }
 
 // swallowed reports whether the tests ended in nothing but silence.
@@ -48,87 +161,128 @@ func (n *nameQuestion) swallowed() bool {
 	return true
 }
 
-// burst sends the stamped sweeps and the trials ahead of sequence at once.
-func (n *nameQuestion) burst() error {
-	listen := n.grace() + max(0, n.findings.ResetDelay()-n.minRTT())
-	var trials []probe.Trial
-	for range n.cfg.Repeat {
-		trials = append(trials, n.sweepTrial(n.say(n.q.Name), probe.Test, listen))
+// acknowledged reports whether the server took the stimulus in most tests.
+func (n *nameQuestion) acknowledged() bool {
+	acked := 0
+	for _, o := range n.findings.Tests {
+		if o.Acked {
+			acked++
+		}
 	}
-	for range n.cfg.Repeat {
+	return 2*acked > len(n.findings.Tests)
+}
+
+// lasting reports whether a test is in the way of the next one, so that they
+// go one at a time.
+func (n *nameQuestion) lasting() bool {
+	switch n.residual.Scope {
+	case residual.ThreeTuple, residual.AnyPort, residual.AnyAddress:
+		return true
+	case residual.Unknown, residual.None, residual.FourTuple:
+	}
+	return false
+}
+
+// listen is how long a sweep has to listen after a round trip.
+func (n *nameQuestion) listen() time.Duration {
+	return n.grace() + max(0, n.findings.ResetDelay()-n.minRTT())
+}
+
+// sweep is a stamped burst that says name.
+func (n *nameQuestion) sweep(name string, role probe.Role, listen time.Duration) probe.Trial {
+	t := n.pinned(n.sweepTrial(n.say(name), role, listen))
+	t.Twice = n.twice
+	return t
+}
+
+// burst sends the stamped sweeps and the trials ahead of sequence at once;
+// where the box blocks what follows, one sweep after each block.
+func (n *nameQuestion) burst() error {
+	listen := n.listen()
+	sweep := func() probe.Trial { return n.sweep(n.q.Name, probe.Test, listen) }
+	if n.lasting() {
+		for range n.cfg.Repeat {
+			if !n.undisturbed() {
+				return nil
+			}
+			recs, err := n.exchange([]probe.Trial{sweep()})
+			n.search.Test = append(n.search.Test, carriedOut(n.sweeps(recs))...)
+			n.hold(trigger{key: recs[0].Key})
+			if err != nil || n.ctx.Err() != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var trials []probe.Trial
+	rounds := n.rounds()
+	for range rounds {
+		trials = append(trials, sweep())
+	}
+	for range rounds {
 		gap := n.trial(n.remote, n.say(n.q.Name), probe.Test)
 		gap.Ahead, gap.Watch = 1, 0
 		gap.Timeout, gap.Linger = n.minRTT()+listen, listen
 		trials = append(trials, gap)
 	}
-	recs, err := n.exchange(trials)
-	n.search.Test = carriedOut(sweeps(recs[:n.cfg.Repeat]))
-	n.findings.Gap = observe(recs[n.cfg.Repeat:])
-	if failed := n.cfg.Repeat - len(n.search.Test); err == nil && failed > 0 {
+	gaps := len(trials)
+	recs, err := n.exchange(append(trials, n.sameFlow()...))
+	n.search.Test = carriedOut(n.sweeps(recs[:rounds]))
+	n.findings.Gap = observe(recs[rounds:gaps])
+	n.sawFlow(recs[gaps:])
+	if failed := rounds - len(n.search.Test); err == nil && failed > 0 {
 		// A handshake got lost, and no copy was sent: that is no vote.
 		recs, err = n.exchange(trials[:failed])
-		n.search.Test = append(n.search.Test, carriedOut(sweeps(recs))...)
+		n.search.Test = append(n.search.Test, carriedOut(n.sweeps(recs))...)
 	}
+	n.search.Test = n.met(n.search.Test)
 	return err
 }
 
-// icmpRefill is how long a router that limits its ICMP errors takes to be
-// ready for another: Linux's icmp_ratelimit, one per second and destination
-// after a burst of six.
-const icmpRefill = time.Second
-
-// pairs sends stamped sweeps of control and test side by side, in an order
-// that changes from round to round. Routers limit the rate of their ICMP
-// errors, so silence about a test copy means something only where it is held
-// against a control copy of the same moment, and either was as likely to be
-// the one that got the answer.
-func (n *nameQuestion) pairs() error {
-	n.search.Control = nil
-	for round := range n.cfg.Repeat {
-		control := n.sweepTrial(n.say(n.controls[0]), probe.Control, n.grace())
-		test := n.sweepTrial(n.say(n.q.Name), probe.Test, n.grace())
-		trials := []probe.Trial{control, test}
-		if round%2 == 1 {
-			slices.Reverse(trials)
-		}
-		recs, err := n.exchange(trials)
-		if err != nil || n.ctx.Err() != nil {
-			return err
-		}
-		found := 0
-		for i, t := range trials {
-			done := carriedOut(sweeps(recs[i : i+1]))
-			found += len(done)
-			if t.Role == probe.Test {
-				n.search.Test = append(n.search.Test, done...)
-			} else {
-				n.search.Control = append(n.search.Control, done...)
-			}
-		}
-		if found == len(trials) && !n.starved(n.search.Control[len(n.search.Control)-1]) {
-			continue
-		}
-		select {
-		case <-time.After(icmpRefill):
-		case <-n.ctx.Done():
-			return nil
+// missed reports whether too few sweeps drew anything, although the tests met
+// something that answers from another distance than the server.
+func (n *nameQuestion) missed() bool {
+	if n.search.Silence || n.shy || n.lasting() || n.serverTTL() < 2 {
+		return false
+	}
+	drew := 0
+	for _, t := range n.search.Test {
+		if t.Lowest() > 0 || len(t.Stray) > 0 {
+			drew++
 		}
 	}
-	n.control = append(n.control, n.search.Control...)
-	return nil
+	if drew >= min(2, n.cfg.Repeat) { // as many as it takes to place it
+		return false
+	}
+	return slices.ContainsFunc(n.findings.Tests, func(o probe.Observation) bool {
+		return slices.ContainsFunc(slices.Concat(o.Resets, o.FINs), func(s probe.Seen) bool {
+			return o.SYNACK != nil && s.Packet.TTL != o.SYNACK.Packet.TTL
+		})
+	})
 }
 
-// starved reports whether a router that spoke to an earlier sweep kept silent
-// about a control copy.
-func (n *nameQuestion) starved(control traceroute.Sweep) bool {
-	for _, earlier := range slices.Concat(n.synSweep, n.session.control) {
-		for ttl, r := range earlier.Replies {
-			if r.Expired > 0 && ttl < n.serverTTL() && control.Replies[ttl].Expired == 0 {
-				return true
-			}
-		}
+// rounds is how many sweeps it takes, so that as many as there are votes meet
+// a box that acts on a share of the connections only.
+func (n *nameQuestion) rounds() int {
+	bad, all := n.findings.Failed(), len(n.findings.Tests)
+	most := max(wide, n.cfg.Repeat)
+	if n.shy {
+		return min(3*n.cfg.Repeat, most)
 	}
-	return false
+	if bad == 0 || bad == all {
+		return n.cfg.Repeat
+	}
+	return min((n.cfg.Repeat+1)*all/bad, most)
+}
+
+// met are the sweeps that met the box, where it is known to leave many
+// connections alone: the others say nothing of its place.
+func (n *nameQuestion) met(all []traceroute.Sweep) []traceroute.Sweep {
+	drew := slices.DeleteFunc(slices.Clone(all), func(s traceroute.Sweep) bool { return s.Lowest() == 0 && len(s.Stray) == 0 })
+	if n.rounds() == n.cfg.Repeat || len(drew) == 0 {
+		return all
+	}
+	return drew
 }
 
 // carriedOut are the sweeps whose copies were sent.
@@ -145,62 +299,4 @@ func (n *nameQuestion) unstamped() bool {
 		}
 	}
 	return false
-}
-
-// confirm checks the burst's answer with two timed copies, on a fresh
-// connection each: nothing one TTL lower, the same at this one.
-func (n *nameQuestion) confirm() error {
-	at := n.findings.Sweeps.At
-	if at == 0 || at >= n.serverTTL() {
-		return nil
-	}
-	var trials []probe.Trial
-	for ttl := max(1, at-1); ttl <= at; ttl++ {
-		trials = append(trials, n.timedTrial(ttl, ttl))
-	}
-	recs, err := n.exchange(trials)
-	if err != nil || n.ctx.Err() != nil {
-		return err
-	}
-	step := traceroute.Sweep{Replies: map[int]traceroute.Reply{}, Timed: true}
-	for _, sweep := range sweeps(recs) {
-		step.TTLs = append(step.TTLs, sweep.TTLs...)
-		maps.Copy(step.Replies, sweep.Replies)
-	}
-	n.search.Timed = &step
-	n.findings.Sweeps = n.search.Facts()
-	if step.Lowest() == at {
-		return nil
-	}
-	return n.timed()
-}
-
-// timed sweeps with one copy per step, each step longer than the box was
-// seen to take, one connection per vote.
-func (n *nameQuestion) timed() error {
-	var trials []probe.Trial
-	for range n.cfg.Repeat {
-		trials = append(trials, n.timedTrial(1, n.serverTTL()-1))
-	}
-	recs, err := n.exchange(trials)
-	found := carriedOut(sweeps(recs))
-	if err != nil || n.ctx.Err() != nil {
-		return err
-	}
-	search := n.search
-	search.Test, search.Timed = found, nil
-	facts := search.Facts()
-	if facts.At == 0 || facts.At == n.serverTTL() && n.findings.Sweeps.At != facts.At {
-		return nil // the timed sweep draws nothing at all: what the burst drew stands, unconfirmed
-	}
-	n.method, n.search, n.findings.Sweeps = traceroute.TimedSteps, search, facts
-	return nil
-}
-
-func (n *nameQuestion) timedTrial(first, last int) probe.Trial {
-	t := n.sweepTrial(n.say(n.q.Name), probe.Test, n.grace())
-	t.TTLs = ttls(first, last)
-	t.Step = n.grace() + max(n.minRTT(), n.findings.ResetDelay())
-	t.Timeout = t.Step
-	return t
 }

@@ -24,7 +24,7 @@ func (s *session) reach() error {
 	recs, err := s.exchange(trials)
 	s.syn.Tests = observe(recs[:s.synTests()])
 	if s.cfg.Trace != TraceNever {
-		s.synSweep = sweeps(recs[s.synTests():])
+		s.synSweep = s.sweeps(recs[s.synTests():])
 		s.syn.Sweep = summary(s.synSweep)
 		if err == nil && answered(s.syn.Tests) && s.doubtful() {
 			err = s.sweepAgain()
@@ -147,6 +147,9 @@ func summary(sweeps []traceroute.Sweep) probe.SYNSweep {
 
 // serverTTL is the smallest TTL at which the server answers; 0: not known.
 func (s *session) serverTTL() int {
+	if s.class < len(s.classes) && s.classes[s.class].ServerTTL > 0 {
+		return s.classes[s.class].ServerTTL
+	}
 	if s.syn.Sweep.AnswerAt > 0 {
 		return s.syn.Sweep.AnswerAt
 	}
@@ -172,18 +175,19 @@ func (s *session) locateSYN(v probe.Verdict) *traceroute.Location {
 	if !v.Interferes() || len(s.synSweep) == 0 {
 		return nil
 	}
+	if v.Outcome == probe.Reset { // drawn by the handshake, which no TTL limits
+		return nil
+	}
+	// A sweep that never came to an answer may have met the same box.
+	harmless := slices.DeleteFunc(slices.Clone(s.control), func(c traceroute.Sweep) bool { return c.Lowest() == 0 })
 	search := traceroute.Search{
 		Path:    traceroute.Merge(s.serverTTL(), s.cfg.MaxTTL, s.synSweep, s.control, nil),
-		Control: s.control, Test: s.synSweep, Silence: v.Outcome == probe.Drop,
+		Control: harmless, Test: s.synSweep, Silence: v.Outcome == probe.Drop,
 	}
 	if search.Path.ServerTTL == 0 || search.Path.ServerTTL == s.syn.Sweep.ResetAt {
 		search.Path.ServerTTL = s.cfg.MaxTTL + 1
 	}
-	facts := search.Facts()
-	if v.Outcome == probe.Reset { // drawn by the handshake, which no TTL limits
-		return nil
-	}
-	return search.Locate(facts, traceroute.SYNSweep)
+	return search.Locate(search.Facts(), traceroute.SYNSweep)
 }
 
 // whereAnswered is the place of what completes the handshakes.

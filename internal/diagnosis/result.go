@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/rstprobe/rstprobe/internal/residual"
 	"github.com/rstprobe/rstprobe/probe"
 	"github.com/rstprobe/rstprobe/traceroute"
 )
@@ -21,6 +22,8 @@ type Result struct {
 	Summary     string // one sentence a person can act on
 	Tests       []Test
 	Path        traceroute.Path
+	Waited      time.Duration // of Duration, for residual blocks to end
+	Rerouted    []int         // TTLs at which the route changed during the measurement
 	Interrupted bool
 	PacketsSent int
 	PacketsLost int // dropped by our own kernel
@@ -33,4 +36,8 @@ type Test struct {
 	ControlNames []string // as sent
 	Verdict      probe.Verdict
 	Location     *traceroute.Location // nil unless located
+	Boxes        []traceroute.Box     // all of them, where there are several; the nearest is the one at Location
+	Residual     residual.Fact        // what failed tests leave behind; zero: nothing was seen of it
+	Flows        []Flow               // by flow class; nil: not asked for, one path, or a test blocks the next one
+	Matrix       []Variant            // what exactly triggers; nil: not asked for, or a test blocks the next one
 }

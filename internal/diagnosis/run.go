@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rstprobe/rstprobe/internal/flow"
+	"github.com/rstprobe/rstprobe/internal/residual"
 	"github.com/rstprobe/rstprobe/probe"
 	"github.com/rstprobe/rstprobe/traceroute"
 )
@@ -58,10 +59,18 @@ type session struct {
 	rng *rand.Rand
 
 	syn      probe.SYNFindings
+	budget   residual.Budget
+	ledger   *residual.Ledger
+	stray    []probe.Observation // genuine resets of the host; nil: not called for yet
 	synSweep []traceroute.Sweep
 	control  []traceroute.Sweep
 	test     []traceroute.Sweep
-	rtt      time.Duration // smallest handshake so far; 0 until there was one
+	ports    []traceroute.PortSweep // sweeps by source port
+	classes  []traceroute.Class     // nil: one path was seen
+	classed  []traceroute.PortSweep // sweeps of SYNs by which the classes were told apart
+	class    int                    // the one in use
+	pins     int                    // trials pinned so far
+	rtt      time.Duration          // smallest handshake so far; 0 until there was one
 }
 
 func newSession(ctx context.Context, cfg Config) (*session, error) {
@@ -74,11 +83,14 @@ func newSession(ctx context.Context, cfg Config) (*session, error) {
 	if cfg.Trace == "" {
 		cfg.Trace = TraceAuto
 	}
+	if cfg.Ledger == nil {
+		cfg.Ledger = &residual.Ledger{}
+	}
 	if cfg.Progress == nil {
 		cfg.Progress = func(string) {}
 	}
 	s := &session{
-		ctx: ctx, cfg: cfg,
+		ctx: ctx, cfg: cfg, ledger: cfg.Ledger, budget: residual.Budget{Max: cfg.MaxWait},
 		rng:    rand.New(rand.NewPCG(cfg.Seed, 1)), //nolint:gosec // reproducible, not secret
 		remote: netip.AddrPortFrom(cfg.Target.IP, cfg.Target.Port),
 		res: Result{
@@ -95,7 +107,7 @@ func newSession(ctx context.Context, cfg Config) (*session, error) {
 // finish draws the path and the overall outcome.
 func (s *session) finish(err error) (Result, error) {
 	s.res.Path = traceroute.Merge(s.serverTTL(), s.cfg.MaxTTL, s.synSweep, s.control, s.test)
-	s.res.Duration = time.Since(s.res.Started)
+	s.res.Duration, s.res.Waited = time.Since(s.res.Started), s.budget.Spent
 	if s.ctx.Err() != nil {
 		s.res.Interrupted, err = true, nil
 	}

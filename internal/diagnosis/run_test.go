@@ -55,7 +55,8 @@ func TestInterrupted(t *testing.T) {
 					if res.Outcome != world.want && res.Outcome != probe.OverallInconclusive {
 						t.Errorf("after %v of %v: %v (%s)", after, whole, res.Outcome, res.Summary)
 					}
-					if late := res.Duration - after; late > 10*time.Millisecond {
+					// What is open is closed at the usual rate: a millisecond each.
+					if late := res.Duration - after; late > 150*time.Millisecond {
 						t.Errorf("interrupted after %v, over %v later", after, late)
 					}
 				})

@@ -19,6 +19,12 @@ import (
 const (
 	wholeGoal = 12 * rtt        // verdict and location with three votes
 	voteGoal  = 7*rtt/2 + rtt/2 // one located vote: 3.5 RTT + max(0.5 RTT, 20 ms)
+	// A silent box: three rounds of four round trips and a second, besides the
+	// verdict: two round trips for the path, two for the controls, and the
+	// tests, which wait for two retransmissions.
+	silentGoal  = 3*(4*rtt+time.Second) + verdictGoal
+	verdictGoal = 4*rtt + 2*rtt + time.Second + 4*rtt
+	packetsGoal = 1500 // of any diagnosis of this path
 )
 
 // TestSpeed measures a path of 20 routers and 50 ms.
@@ -43,6 +49,37 @@ func TestSpeed(t *testing.T) {
 					}
 					if vote > voteGoal {
 						t.Errorf("one vote took %.1f RTT, the goal is %.1f", inRTTs(vote), inRTTs(voteGoal))
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestSilentSpeed measures boxes that swallow: the stimulus itself, or all
+// that follows it.
+func TestSilentSpeed(t *testing.T) {
+	mute := func() middlebox.Box {
+		return &middlebox.Flagged{Trigger: middlebox.NameIs(blocked), Box: &middlebox.Cut{Pass: 1}}
+	}
+	for name, box := range map[string]func() middlebox.Box{"dropper": dropper, "mute": mute} {
+		for _, router := range []int{1, 10, routers} {
+			t.Run(fmt.Sprintf("%s at router %d", name, router), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					res, err := run(t.Context(), t, path(router, box), nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					loc := res.Tests[0].Location
+					if loc == nil || loc.After.TTL != router-1 || loc.At.TTL != router {
+						t.Fatalf("location %+v, want hop %d", loc, router)
+					}
+					t.Logf("whole: %v; %d packets", res.Duration, res.PacketsSent)
+					if res.Duration > silentGoal {
+						t.Errorf("verdict and location took %v, the goal is %v", res.Duration, silentGoal)
+					}
+					if res.PacketsSent > packetsGoal {
+						t.Errorf("%d packets, the bound is %d", res.PacketsSent, packetsGoal)
 					}
 				})
 			})

@@ -52,7 +52,7 @@ func dropper() middlebox.Box { return &middlebox.Dropper{Match: middlebox.NameIs
 func connect(tb testing.TB, top lab.Topology) *engine.Engine {
 	tb.Helper()
 	var ports []uint16
-	for i := range uint16(64) {
+	for i := range uint16(256) { // boxes and servers remember flows
 		ports = append(ports, 40000+i)
 	}
 	e, err := engine.New(engine.Config{Wire: simnet.New(top, 1), Source: top.Client(), Ports: ports, Seed: 1})
@@ -117,7 +117,7 @@ func (s *stopwatch) on(x probe.Exchanger, is func(probe.Trial) bool) probe.Excha
 
 // isVote reports whether a trial is one coded burst of the test stimulus.
 func isVote(t probe.Trial) bool {
-	return t.Role == probe.Test && t.Stimulus.Kind == probe.SNI && len(t.TTLs) > 0 && t.Step == 0
+	return t.Role == probe.Test && t.Stimulus.Kind == probe.SNI && len(t.TTLs) > 0 && t.Step == 0 && t.Reader == probe.ReadNothing
 }
 
 // inRTTs is d in round trips.

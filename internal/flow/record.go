@@ -37,6 +37,7 @@ type Event struct {
 	Packet packet.Packet // zero iff Kind == Expired
 	N      int           // the packet's number in the exported capture, from 1; 0: not exported
 	TTL    uint8         // the stamp of a copy of ours (see probe.Trial.TTLs); 0: not a stamped copy
+	Copy   int           // in a capture, the N of a packet at most 5 ms before that this is equal to, as mirror ports show packets twice; 0: it is new
 }
 
 // Record is everything seen on one flow.
@@ -52,10 +53,19 @@ type Record struct {
 
 // Packets are the events of one kind, in order.
 func (r Record) Packets(k Kind) []Event {
-	var out []Event
-	for _, e := range r.Events {
-		if e.Kind == k {
-			out = append(out, e)
+	n := 0
+	for i := range r.Events {
+		if r.Events[i].Kind == k {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	out := make([]Event, 0, n)
+	for i := range r.Events {
+		if r.Events[i].Kind == k {
+			out = append(out, r.Events[i])
 		}
 	}
 	return out

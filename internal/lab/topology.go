@@ -18,21 +18,68 @@ import (
 type Topology struct {
 	Routers   int // 1 … 30
 	IPv6      bool
-	RTT       time.Duration // client to server and back, shared evenly by the links; simnet only
-	Loss      float64       // probability that a link loses a packet, spread over the path; simnet only
+	RTT       time.Duration // client to server and back by the Routers, shared evenly by their links; further routers lie on links as long; simnet only
+	Loss      float64       // probability that a packet is lost on those links; simnet only
 	Silent    []int         // routers that never send ICMP
-	LimitICMP bool          // routers limit their ICMP errors as Linux does by default: a burst of six, then one a second to each destination; netlab only
+	LimitICMP bool          // routers limit their ICMP errors as Linux does by default: a burst of six, then one a second to each destination
+	Fork      *Fork         // nil: one path; simnet only
+	Return    *Return       // nil: the way back is the way there; simnet only
 	Boxes     []Placement
 	Kernel    []KernelRule // netlab only
+	Programs  []Program    // netlab only
 	Server    Server
+}
+
+// Fork is a stretch with two paths, called legs: routers From+1 … To-1 are the
+// first leg, as many or other ones the second. Without Change they cost the
+// same, and Leg says which one a flow takes, both ways (RFC 2992). With Change
+// they are one route and the one that replaces it. By a second leg of another
+// length router To and all behind it, the server too, are at another TTL.
+type Fork struct {
+	From, To int // the routers in front of the legs and behind them: 1 ≤ From, From+1 < To ≤ Routers
+	Second   int // routers on the second leg; 0: as many as on the first
+
+	// Change is when, after the start, all packets change over from the first
+	// leg to the second; 0: never.
+	Change time.Duration
+}
+
+// Leg is the leg that a flow takes, 1 or 2, as a hash of its addresses and
+// ports: a router that balances load by flow keeps those apart (Augustin et
+// al., "Avoiding Traceroute Anomalies with Paris Traceroute", IMC 2006).
+func (*Fork) Leg(client, server netip.AddrPort) int {
+	const seed = 0 // of the router
+	if middlebox.Lot(seed, client, server) < 0.5 {
+		return 1
+	}
+	return 2
+}
+
+// Return is a longer way back: packets to the client cross Extra more routers
+// between router Behind+1 (or the server) and router Behind (or the client).
+// Those have no address: what expires there is the server's.
+type Return struct {
+	Behind int // 0 … Routers, not inside a Fork
+	Extra  int // 1 …
 }
 
 // Placement puts a box into a router.
 type Placement struct {
-	Router   int                  // 1 … Routers
+	Router   int                  // 1 … Routers; on the second leg From+1 …; on the way back 1 … Extra, counted from the client
 	AfterTTL bool                 // the box sees packets after the router's TTL check, so it first acts at TTL Router+1
+	Branch   Branch               // which of several routers that far out
 	New      func() middlebox.Box // a fresh box per run
 }
+
+// Branch is a part of the path.
+type Branch uint8
+
+// The branches.
+const (
+	Trunk     Branch = iota // the routers 1 … Routers, first leg of a Fork included
+	SecondLeg               // the second leg of the Fork
+	WayBack                 // the routers of Return, which see packets to the client only
+)
 
 // KernelRule is a rule of the router's own packet filter, in its forward
 // hook, so after its TTL check.
@@ -44,7 +91,8 @@ type KernelRule struct {
 }
 
 // First is the smallest TTL at which the box of a placement acts: it sits
-// after router First-1 and at or before router First.
+// after router First-1 and at or before router First. It means nothing on the
+// way back.
 func (p Placement) First() int {
 	if p.AfterTTL {
 		return p.Router + 1
@@ -52,47 +100,18 @@ func (p Placement) First() int {
 	return p.Router
 }
 
-// Policy is what a server does with a name that it does not know.
-type Policy uint8
-
-// The policies.
-const (
-	Serve        Policy = iota // answer every name
-	PolicyReset                // abortive close (linger 0) once it has read the request
-	PolicyAlert                // TLS alert unrecognized_name, then FIN (HTTP: 421, then FIN)
-	PolicyFIN                  // FIN without an answer
-	PolicyUnread               // close without reading the request, so that the kernel resets (RFC 2525 §2.17)
-	PolicySilent               // accept and never answer
-)
-
-// Server is how the server behaves. TLS on 443, HTTP on 80.
-type Server struct {
-	Names     []string      // the names it knows; names under control.example, example.com and example.org are known only if listed
-	Unknown   Policy        // for other names, no name included
-	Always    Policy        // for every name, known or not; Serve: as above
-	Closed    []uint16      // ports of 443 and 80 on which nothing listens
-	AbortEnd  bool          // ends every connection with an RST right after its answer instead of waiting (linger 0)
-	IdleReset time.Duration // resets a connection idle that long; 0: never
-}
-
-// Known reports whether the server knows the name. An empty list knows all.
-func (s Server) Known(name string) bool {
-	if len(s.Names) == 0 {
-		return true
-	}
-	for _, n := range s.Names {
-		if n == name {
-			return true
-		}
-	}
-	return false
-}
-
 // Client is the client's address: 10.9.0.1 or fd09::1.
 func (t Topology) Client() netip.Addr { return t.link(0, 1) }
 
 // Router is the address router n answers with: 10.9.(n-1).2 or fd09:0:0:(n-1)::2.
 func (t Topology) Router(n int) netip.Addr { return t.link(n-1, 2) }
+
+// SecondRouter is the address that the router n of the second leg of a Fork
+// answers with: host part 130 on the link of Router(n).
+func (t Topology) SecondRouter(n int) netip.Addr { return t.link(n-1, 130) }
+
+// NATAddr is an address of the client's link for a middlebox.NAT: host part 200.
+func (t Topology) NATAddr() netip.Addr { return t.link(0, 200) }
 
 // ServerAddr is the server's address: 10.9.Routers.2 or fd09:0:0:Routers::2.
 func (t Topology) ServerAddr() netip.Addr { return t.link(t.Routers, 2) }

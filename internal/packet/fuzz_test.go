@@ -24,8 +24,18 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("TTL %d after SetTTL to 1", q.TTL)
 		}
 
+		if s := p.TCP; s.Missing < 0 || s.Missing > 0xffff+ipv6Len {
+			t.Errorf("%d bytes of payload are missing", s.Missing)
+		}
 		if err != nil || p.Proto != TCP || p.Src.Addr().Is4In6() || p.Dst.Addr().Is4In6() {
 			return
+		}
+		datagram, announced := Trim(raw)
+		if n := len(p.TCP.Payload); n > 0 && announced > 0 {
+			cut, _ := Parse(slices.Clip(datagram[:len(datagram)-(n+1)/2]))
+			if cut.TCP.Len() != p.TCP.Len() {
+				t.Errorf("length %d with half the payload, want %d", cut.TCP.Len(), p.TCP.Len())
+			}
 		}
 		built, err := Build(p)
 		if err != nil {

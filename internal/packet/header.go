@@ -43,6 +43,24 @@ func (h *header) end(n int) int {
 	return min(h.total, n)
 }
 
+// Trim cuts the link padding off a datagram and returns the length in bytes
+// that its IP header announces, which may be more than there is; 0 where it
+// announces none (segmentation offload, an RFC 2675 jumbogram) or is cut.
+func Trim(raw []byte) (datagram []byte, announced int) {
+	switch {
+	case len(raw) >= ipv4Len && raw[0]>>4 == 4:
+		announced = int(binary.BigEndian.Uint16(raw[2:]))
+	case len(raw) >= ipv6Len && raw[0]>>4 == 6:
+		if n := int(binary.BigEndian.Uint16(raw[4:])); n > 0 {
+			announced = ipv6Len + n
+		}
+	}
+	if announced > 0 && announced < len(raw) {
+		raw = raw[:announced]
+	}
+	return raw, announced
+}
+
 // parse reads the header at the start of b. After errFragment every field is
 // valid.
 func (h *header) parse(b []byte) error {

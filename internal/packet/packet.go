@@ -44,12 +44,16 @@ type Segment struct {
 	Urgent   uint16
 	Options  []byte // the raw option bytes, padding included
 	Payload  []byte
+	Missing  int // bytes of payload after Payload that were sent and are not at hand: not captured, or not kept
 }
+
+// Size is how many bytes of payload were sent, at hand or not.
+func (s Segment) Size() int { return len(s.Payload) + s.Missing }
 
 // Len is the sequence space the segment takes: payload plus one for SYN and
 // one for FIN (SEG.LEN of RFC 9293 §3.3.1).
 func (s Segment) Len() int {
-	n := len(s.Payload)
+	n := s.Size()
 	if s.Flags.Has(SYN) {
 		n++
 	}

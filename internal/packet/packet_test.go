@@ -38,6 +38,7 @@ func TestSegmentLen(t *testing.T) {
 		{Segment{Flags: SYN}, 1},
 		{Segment{Flags: PSH | ACK, Payload: []byte("abc")}, 3},
 		{Segment{Flags: SYN | FIN, Payload: []byte("abc")}, 5},
+		{Segment{Flags: ACK | FIN, Payload: []byte("abc"), Missing: 1445}, 1449},
 		{Segment{Flags: RST, Payload: []byte("why")}, 3},
 	}
 	for _, tt := range tests {

@@ -17,11 +17,18 @@ import (
 //
 // The error wraps ErrTruncated, ErrFragment or ErrMalformed. What was read
 // before it is set all the same; a datagram that only lost its tail, as in a
-// capture with a snapshot length, is complete but for the end of Payload.
+// capture with a snapshot length, is complete but for the end of Payload, and
+// Missing says how much of it, by the length that the IP header announces.
 func Parse(raw []byte) (Packet, error) {
-	p := Packet{Raw: raw}
-	err := p.parse(raw)
+	var p Packet
+	err := p.Read(raw)
 	return p, err
+}
+
+// Read makes p what Parse returns, for millions of packets without a copy.
+func (p *Packet) Read(raw []byte) error {
+	*p = Packet{Raw: raw}
+	return p.parse(raw)
 }
 
 func (p *Packet) parse(raw []byte) error {
@@ -47,7 +54,7 @@ func (p *Packet) parse(raw []byte) error {
 			return errTCPTruncated
 		}
 		p.setPorts(h, body)
-		err = p.TCP.parse(body)
+		err = p.TCP.parse(body, max(h.total-h.off, len(body)))
 	case h.proto == UDP:
 		if len(body) < udpLen {
 			return errUDPTruncated
@@ -68,8 +75,9 @@ func (p *Packet) setPorts(h header, body []byte) {
 	p.Dst = netip.AddrPortFrom(h.dst, binary.BigEndian.Uint16(body[2:]))
 }
 
-// parse reads RFC 9293 §3.1 from at least tcpLen bytes, but for the ports.
-func (s *Segment) parse(b []byte) error {
+// parse reads RFC 9293 §3.1 from at least tcpLen bytes, but for the ports. b
+// is what is at hand of a segment of size bytes.
+func (s *Segment) parse(b []byte, size int) error {
 	s.Seq = Seq(binary.BigEndian.Uint32(b[4:]))
 	s.Ack = Seq(binary.BigEndian.Uint32(b[8:]))
 	s.Reserved = b[12] & 0x0f
@@ -82,8 +90,10 @@ func (s *Segment) parse(b []byte) error {
 	}
 	if off > len(b) {
 		s.Options = b[tcpLen:]
+		s.Missing = max(size-off, 0)
 		return errTCPTruncated
 	}
 	s.Options, s.Payload = b[tcpLen:off], b[off:]
+	s.Missing = size - len(b)
 	return nil
 }

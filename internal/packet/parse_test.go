@@ -53,15 +53,61 @@ func TestParseTruncated(t *testing.T) {
 	}
 }
 
-// TestParseSnapshot: a capture that keeps the headers only is still readable.
+// TestParseSnapshot: a capture that keeps the headers only is still readable,
+// and the space that its segments take is that of the whole segments.
 func TestParseSnapshot(t *testing.T) {
-	raw := vector("ipv4 data with reserved bits, urgent and tos")
-	got, err := Parse(raw[:len(raw)-2])
-	if !errors.Is(err, ErrTruncated) {
-		t.Errorf("error %v, want %v", err, ErrTruncated)
+	raw := vector("ipv4 data with reserved bits, urgent and tos") // 52 bytes of headers, 5 of payload
+	for _, tt := range []struct {
+		captured int
+		payload  string
+		options  int
+	}{
+		{55, "hel", 12},
+		{52, "", 12},
+		{51, "", 11}, // in the options
+		{40, "", 0},
+	} {
+		got, err := Parse(raw[:tt.captured])
+		if !errors.Is(err, ErrTruncated) {
+			t.Errorf("%d bytes: error %v, want %v", tt.captured, err, ErrTruncated)
+		}
+		s := got.TCP
+		if s.Seq != 0xffffffff || string(s.Payload) != tt.payload || len(s.Options) != tt.options {
+			t.Errorf("%d bytes: got seq %d, payload %q and %d bytes of options, want %q and %d",
+				tt.captured, s.Seq, s.Payload, len(s.Options), tt.payload, tt.options)
+		}
+		if s.Size() != 5 || s.Len() != 5 || s.Missing != 5-len(tt.payload) {
+			t.Errorf("%d bytes: size %d, length %d, missing %d, want 5, 5, %d",
+				tt.captured, s.Size(), s.Len(), s.Missing, 5-len(tt.payload))
+		}
 	}
-	if got.TCP.Seq != 0xffffffff || string(got.TCP.Payload) != "hel" {
-		t.Errorf("got seq %d and payload %q", got.TCP.Seq, got.TCP.Payload)
+}
+
+// TestTrim: a datagram ends where its header says, whatever was captured.
+func TestTrim(t *testing.T) {
+	unannounced := append([]byte(nil), vector("ipv6 SYN")...)
+	unannounced[4], unannounced[5] = 0, 0
+	for _, tt := range []struct {
+		name            string
+		raw             []byte
+		size, announced int
+	}{
+		{"padded", vector("ipv4 link padding"), 40, 40},
+		{"whole, IPv6", vector("ipv6 SYN"), 80, 80},
+		{"padded, IPv6", append(append([]byte(nil), vector("ipv6 SYN")...), 0, 0), 80, 80},
+		{"cut", vector("ipv4 SYN")[:30], 30, 60},
+		{"segmentation offload", vector("ipv4 length of segmentation offload"), 44, 0},
+		{"segmentation offload, IPv6", unannounced, 80, 0},
+		{"cut in the header", vector("ipv4 SYN")[:19], 19, 0},
+		{"cut in the header, IPv6", vector("ipv6 SYN")[:39], 39, 0},
+		{"nothing", nil, 0, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, announced := Trim(tt.raw)
+			if len(got) != tt.size || announced != tt.announced {
+				t.Errorf("%d bytes, %d announced; want %d, %d", len(got), announced, tt.size, tt.announced)
+			}
+		})
 	}
 }
 

@@ -58,7 +58,7 @@ func (q *Quote) parse(b []byte) error {
 	}
 	// A cut or odd header is no error here: the quote is what is left of it.
 	var s Segment
-	_ = s.parse(body)
+	_ = s.parse(body, len(body))
 	q.Ack, q.Flags, q.Window, q.Options = s.Ack, s.Flags, s.Window, s.Options
 	return nil
 }

@@ -81,7 +81,7 @@ func appendEnd(b []byte, a netip.AddrPort, proto Proto) []byte {
 
 func (s Segment) append(b []byte) []byte {
 	b = fmt.Appendf(b, "Flags [%v], seq %d", s.Flags, s.Seq)
-	if n := len(s.Payload); n > 0 {
+	if n := s.Size(); n > 0 {
 		b = fmt.Appendf(b, ":%d", s.Seq.Add(n))
 	}
 	// A number in the field without the flag marks some injectors.
@@ -100,7 +100,7 @@ func (s Segment) append(b []byte) []byte {
 		b = appendOptions(b, s.Options)
 		b = append(b, ']')
 	}
-	return fmt.Appendf(b, ", length %d", len(s.Payload))
+	return fmt.Appendf(b, ", length %d", s.Size())
 }
 
 // appendOptions writes the list and how it ends, if not with its last option.

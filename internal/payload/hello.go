@@ -52,11 +52,22 @@ const (
 // every length from the natural one up can be reached; length 0 asks for the
 // natural one. Shape "" is Plain. The name is taken as it is; see CheckName.
 func ClientHello(name string, shape Shape, length int, seed uint64) ([]byte, error) {
+	return clientHello(name, "", shape, length, seed)
+}
+
+// ClientHelloHiding is a ClientHello for name as ClientHello makes it, whose
+// padding begins with a zero byte and hidden. RFC 7685 §4 has clients pad with
+// zeros; no server is known to look.
+func ClientHelloHiding(name, hidden string, shape Shape, length int, seed uint64) ([]byte, error) {
+	return clientHello(name, hidden, shape, length, seed)
+}
+
+func clientHello(name, hidden string, shape Shape, length int, seed uint64) ([]byte, error) {
 	t, err := templateOf(shape)
 	if err != nil {
 		return nil, err
 	}
-	switch natural := t.natural(name); {
+	switch natural := t.natural(name) + len(hidden); {
 	case length == 0:
 		length = natural
 	case length < natural:
@@ -69,6 +80,8 @@ func ClientHello(name string, shape Shape, length int, seed uint64) ([]byte, err
 	if err != nil {
 		return nil, fmt.Errorf("payload: ClientHello for %q: %w", name, err)
 	}
+	// The padding is the last of it.
+	copy(b[t.natural(name):], hidden)
 	return b, nil
 }
 

@@ -1,6 +1,7 @@
 package payload
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -12,6 +13,20 @@ import (
 // Length 0 asks for the natural one. Many servers refuse a field of more than
 // 8 KiB.
 func HTTPRequest(host, path string, length int) ([]byte, error) {
+	return httpRequest(host, path, length, "")
+}
+
+// AbsoluteRequest is an HTTPRequest that names the host, which must not be "",
+// in its target as well, as to a proxy (RFC 9112 §3.2.2). Servers accept that.
+func AbsoluteRequest(host, path string, length int) ([]byte, error) {
+	if host == "" {
+		return nil, errors.New("payload: a request in absolute-form needs a host")
+	}
+	return httpRequest(host, path, length, "http://"+host)
+}
+
+// httpRequest puts prefix in front of the path.
+func httpRequest(host, path string, length int, prefix string) ([]byte, error) {
 	const filler = "a" // at least that much
 	if path == "" {
 		path = "/"
@@ -25,7 +40,7 @@ func HTTPRequest(host, path string, length int) ([]byte, error) {
 	if path[0] != '/' {
 		return nil, fmt.Errorf("payload: path %q: write it with a leading /", path)
 	}
-	b := append([]byte("GET "), path...)
+	b := append([]byte("GET "+prefix), path...)
 	b = append(b, " HTTP/1.1\r\n"...)
 	if host != "" {
 		b = append(b, "Host: "...)

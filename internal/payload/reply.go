@@ -26,6 +26,7 @@ type Reply struct {
 	Alert    uint8  // description of an alert; see AlertName
 	Status   int    // of an HTTP answer; 0 if the status line is cut off
 	Location string // of an HTTP answer, "" if it has none: the sender's text, unchecked
+	Total    int    // bytes of a whole HTTP answer, its head included, as its Content-Length announces (RFC 9112 §6.3); 0: not announced
 }
 
 // Recognise says what the stream b begins with; the first segment is enough.
@@ -65,9 +66,13 @@ func Recognise(b []byte) Reply {
 func recogniseHTTP(b []byte) Reply {
 	r := Reply{Kind: HTTPReply}
 	first := true
+	length := 0
 	for line := range lines(b) {
 		text := string(b[line.lo:line.hi])
 		if text == "" {
+			if length > 0 {
+				r.Total = line.hi + bytes.IndexByte(b[line.hi:], '\n') + 1 + length
+			}
 			break
 		}
 		if first {
@@ -75,9 +80,13 @@ func recogniseHTTP(b []byte) Reply {
 			r.Status = status(text)
 			continue
 		}
-		if lo, hi, ok := field(text, "location"); ok {
+		if lo, hi, ok := field(text, "location"); ok && r.Location == "" {
 			r.Location = text[lo:hi]
-			break
+		}
+		if lo, hi, ok := field(text, "content-length"); ok {
+			if n, err := strconv.ParseUint(text[lo:hi], 10, 31); err == nil {
+				length = int(n)
+			}
 		}
 	}
 	if first { // not even the line is complete; its number may be

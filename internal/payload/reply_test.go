@@ -34,7 +34,7 @@ func TestRecognise(t *testing.T) {
 		"encrypted alert":      {append([]byte{recordAlert, 3, 3, 0, 26}, make([]byte, 26)...), Reply{Kind: OtherReply}, "neither TLS nor HTTP"},
 		"alert cut off":        {AlertBytes(40)[:6], Reply{Kind: OtherReply}, "neither TLS nor HTTP"},
 		"ClientHello":          {mustHello(t, "a.example", Plain, 0, 1), Reply{Kind: OtherReply}, "neither TLS nor HTTP"},
-		"block page":           {BlockPage(403, "no"), Reply{Kind: HTTPReply, Status: 403}, "HTTP 403"},
+		"block page":           {BlockPage(403, "no"), Reply{Kind: HTTPReply, Status: 403, Total: 91}, "HTTP 403"},
 		"redirect":             {[]byte("HTTP/1.1 302 Found\r\nServer: x\r\nlocation:http://warn.example/\x1b[2J\r\n\r\n"), Reply{Kind: HTTPReply, Status: 302, Location: "http://warn.example/\x1b[2J"}, `HTTP 302 to "http://warn.example/\x1b[2J"`},
 		"location cut off":     {[]byte("HTTP/1.1 302 Found\r\nLocation: http://wa"), Reply{Kind: HTTPReply, Status: 302}, "HTTP 302"},
 		"location in the body": {[]byte("HTTP/1.1 200 OK\r\n\r\nLocation: x\r\n"), Reply{Kind: HTTPReply, Status: 200}, "HTTP 200"},
@@ -86,5 +86,25 @@ func TestBlockPageIsRead(t *testing.T) {
 	}
 	if r.StatusCode != 451 || string(body) != "<h1>no</h1>" || !r.Close {
 		t.Errorf("read as %s with %q, close %v", r.Status, body, r.Close)
+	}
+}
+
+func TestReplyTotal(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, answer string
+		want         int
+	}{
+		{"announced", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123", 17 + 20 + 2 + 10},
+		{"bare line feeds", "HTTP/1.1 200 OK\ncontent-length:10\n\n", 16 + 18 + 1 + 10},
+		{"not announced", "HTTP/1.1 200 OK\r\n\r\n", 0},
+		{"head cut off", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n", 0},
+		{"no number", "HTTP/1.1 200 OK\r\nContent-Length: ten\r\n\r\n", 0},
+		{"beyond any page", "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\n", 0},
+		{"behind a redirect", "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 1\r\n\r\n", 20 + 14 + 19 + 2 + 1},
+	} {
+		if got := Recognise([]byte(tt.answer)).Total; got != tt.want {
+			t.Errorf("%s: %d, want %d", tt.name, got, tt.want)
+		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/rstprobe/rstprobe/internal/diagnosis"
 	"github.com/rstprobe/rstprobe/internal/lab"
-	"github.com/rstprobe/rstprobe/internal/lab/middlebox"
+	"github.com/rstprobe/rstprobe/internal/residual"
 	"github.com/rstprobe/rstprobe/probe"
 )
 
@@ -24,19 +24,27 @@ type Case struct {
 	Doc       string // one line: what stands where
 	Topology  lab.Topology
 	Question  diagnosis.Question
-	Controls  []string   // nil: the default
-	Elsewhere bool       // the server's second address is given as control address
-	Address   netip.Addr // asked instead of the server; invalid: the server
+	Controls  []string      // nil: the default
+	Repeat    int           // 0: the default
+	MaxWait   time.Duration // for residual blocks
+	Flows     int           // flow classes
+	Simulated bool          // what a real kernel's path cannot do
+	Elsewhere bool          // the server's second address is given as control address
+	Address   netip.Addr    // asked instead of the server; invalid: the server
 	Want      Want
 }
 
 // Want is the expected answer.
 type Want struct {
-	Overall   probe.Overall
-	Outcome   probe.Outcome
-	Authors   []probe.Author // any of these
-	After, At int            // the segment; At 0: not located
-	Device    int            // the router named; 0: none is, or it does not matter
+	Overall   []probe.Overall // any of these
+	Outcome   []probe.Outcome // any of these; nil: any at all
+	Authors   []probe.Author  // any of these
+	Causes    []probe.Cause   // any of these; nil: any at all
+	After, At int             // the segment; At 0: not located
+	Device    int             // the router that may be named; 0: it does not matter
+	Within    bool            // the segment may be wider, as long as it holds this one
+	Boxes     int             // how many are told apart; 0: one, or it does not matter
+	Scope     residual.Scope  // of what is left behind; "": it does not matter
 }
 
 // routers is the length of the emulated paths: the first, a middle and the
@@ -74,6 +82,7 @@ func (c Case) Config() diagnosis.Config {
 	cfg := diagnosis.Config{
 		Target: c.Target(), Source: c.Topology.Client(),
 		Questions: []diagnosis.Question{c.Question}, Controls: c.Controls, Seed: 1,
+		Repeat: c.Repeat, MaxWait: c.MaxWait, Flows: c.Flows,
 	}
 	if c.Elsewhere {
 		cfg.ControlAddress = c.Topology.ServerAddr2()
@@ -87,7 +96,7 @@ func All() []Case {
 	for _, m := range models() {
 		all = append(all, m.at(middle, routers, false))
 	}
-	return append(append(all, silent()...), twins(false)...)
+	return slices.Concat(all, silent(), paths(false), twins(false))
 }
 
 // silent are boxes beside routers that send no ICMP, or little of it. The
@@ -96,14 +105,14 @@ func All() []Case {
 func silent() []Case {
 	var all []Case
 	for _, m := range models() {
-		if m.name != "sni-reset-in-path" && m.name != "sni-reset-on-path" && m.name != "sni-drop" {
+		if !slices.Contains([]string{"sni-reset-in-path", "sni-reset-on-path", "sni-drop"}, m.name) {
 			continue
 		}
 		c := m.at(middle, routers, false)
 		c.Name += "-silent-hops"
 		c.Doc += "; routers 2 and 3 never answer"
 		c.Topology.Silent = []int{middle - 1, middle}
-		if m.outcome == probe.Drop {
+		if m.silent {
 			c.Want.After, c.Want.At = middle-2, middle+1
 		}
 		limited := m.at(middle, routers, false)
@@ -116,7 +125,7 @@ func silent() []Case {
 }
 
 // RealKernel reports whether a case needs what only a real kernel has.
-func (c Case) RealKernel() bool { return len(c.Topology.Kernel) > 0 || c.Topology.LimitICMP }
+func (c Case) RealKernel() bool { return len(c.Topology.Kernel) > 0 }
 
 // Matrix are all models at the first, a middle and the last router, and the
 // twins, for one family.
@@ -132,7 +141,7 @@ func Matrix(ipv6 bool) []Case {
 	if !ipv6 {
 		all = append(all, silent()...)
 	}
-	return append(all, twins(ipv6)...)
+	return slices.Concat(all, paths(ipv6), twins(ipv6))
 }
 
 // Find is the case of All with a name.
@@ -145,55 +154,10 @@ func Find(name string) (Case, bool) {
 	return all[i], true
 }
 
-var (
-	sni  = diagnosis.Question{Kind: probe.SNI, Name: Blocked}
-	host = diagnosis.Question{Kind: probe.Host, Name: Blocked}
-	syn  = diagnosis.Question{Kind: probe.SYN}
-
-	onPath = []probe.Author{probe.OnPath}
-	inPath = []probe.Author{probe.InPath}
-)
-
+// rtt is the emulated round trip.
 const rtt = 50 * time.Millisecond
 
 // topology is the common world.
 func topology(n int, ipv6 bool) lab.Topology {
 	return lab.Topology{Routers: n, IPv6: ipv6, RTT: rtt}
-}
-
-// model is a box, to be placed.
-type model struct {
-	name, doc string
-	question  diagnosis.Question
-	after     bool // acts behind the router's TTL check
-	box       func(lab.Topology) middlebox.Box
-	rule      *lab.KernelRule // instead of a box; netlab only
-	elsewhere bool
-	outcome   probe.Outcome
-	authors   []probe.Author
-	// atLast changes what is expected at the last router, where an outsider
-	// cannot tell it from the server's own gear; nil: as elsewhere.
-	atLast func(*Want)
-}
-
-// at places a model's box into a router.
-func (m model) at(router, n int, ipv6 bool) Case {
-	top := topology(n, ipv6)
-	if m.rule != nil {
-		rule := *m.rule
-		rule.Router = router
-		top.Kernel = []lab.KernelRule{rule}
-	} else {
-		top.Boxes = []lab.Placement{{Router: router, AfterTTL: m.after, New: func() middlebox.Box { return m.box(top) }}}
-	}
-	first := lab.Placement{Router: router, AfterTTL: m.after}.First()
-	c := Case{
-		Name: m.name, Doc: fmt.Sprintf("%s, at router %d of %d", m.doc, router, n),
-		Topology: top, Question: m.question, Elsewhere: m.elsewhere,
-		Want: Want{Overall: probe.Interference, Outcome: m.outcome, Authors: m.authors, After: first - 1, At: first},
-	}
-	if router == n && m.atLast != nil {
-		m.atLast(&c.Want)
-	}
-	return c
 }

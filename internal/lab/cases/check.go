@@ -16,14 +16,19 @@ func (c Case) Check(r diagnosis.Result) []string {
 			wrong = append(wrong, fmt.Sprintf("%s is %v, want %v", what, got, want))
 		}
 	}
-	differ("overall outcome", r.Outcome, c.Want.Overall)
+	among(&wrong, "overall outcome", r.Outcome, c.Want.Overall)
 	if len(r.Tests) != 1 {
 		return append(wrong, fmt.Sprintf("%d tests, want 1", len(r.Tests)))
 	}
 	t := r.Tests[0]
-	differ("outcome", t.Verdict.Outcome, c.Want.Outcome)
-	if !slices.Contains(c.Want.Authors, t.Verdict.Author) {
-		wrong = append(wrong, fmt.Sprintf("author is %v, want %v", t.Verdict.Author, c.Want.Authors))
+	among(&wrong, "outcome", t.Verdict.Outcome, c.Want.Outcome)
+	among(&wrong, "author", t.Verdict.Author, c.Want.Authors)
+	among(&wrong, "cause", t.Verdict.Cause, c.Want.Causes)
+	if c.Want.Boxes > 0 {
+		differ("number of boxes", len(t.Boxes), c.Want.Boxes)
+	}
+	if c.Want.Scope != "" {
+		differ("scope of what is left behind", t.Residual.Scope, c.Want.Scope)
 	}
 	switch {
 	case !t.Verdict.Interferes() && t.Location == nil:
@@ -31,23 +36,19 @@ func (c Case) Check(r diagnosis.Result) []string {
 		differ("located", t.Location != nil, false)
 	case t.Location == nil:
 		wrong = append(wrong, fmt.Sprintf("not located, want between %d and %d", c.Want.After, c.Want.At))
+	case c.Want.Within && t.Location.After.TTL <= c.Want.After && t.Location.At.TTL >= c.Want.At:
 	default:
 		differ("segment", [2]int{t.Location.After.TTL, t.Location.At.TTL}, [2]int{c.Want.After, c.Want.At})
-		if t.Location.Device != nil {
-			box := c.box()
-			differ("device", t.Location.Device.TTL, box)
+		if t.Location.Device != nil && c.Want.Device > 0 {
+			differ("device", t.Location.Device.TTL, c.Want.Device)
 		}
 	}
 	return wrong
 }
 
-// box is the router that holds the box; 0: there is none.
-func (c Case) box() int {
-	switch {
-	case len(c.Topology.Boxes) > 0:
-		return c.Topology.Boxes[0].Router
-	case len(c.Topology.Kernel) > 0:
-		return c.Topology.Kernel[0].Router
+// among notes a value that is none of those wanted; no wish accepts any.
+func among[T comparable](wrong *[]string, what string, got T, want []T) {
+	if len(want) > 0 && !slices.Contains(want, got) {
+		*wrong = append(*wrong, fmt.Sprintf("%s is %v, want %v", what, got, want))
 	}
-	return 0
 }

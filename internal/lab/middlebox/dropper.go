@@ -8,7 +8,8 @@ import "github.com/rstprobe/rstprobe/internal/packet"
 // Protocol Filter", FOCI 2020); without, a packet filter's drop rule.
 type Dropper struct {
 	Match Match
-	Flow  bool // after a trigger, everything on its connection, both ways
+	On    Direction // of the triggers; 0: ToServer
+	Flow  bool      // after a trigger, everything on its connection, both ways
 
 	dead map[packet.Key]bool
 }
@@ -19,7 +20,7 @@ func (d *Dropper) Handle(dir Direction, p packet.Packet) Action {
 	switch {
 	case p.Proto != packet.TCP:
 		return Action{}
-	case dir == ToServer && d.Match(p):
+	case d.On.sees(dir) && d.Match(p):
 		if d.Flow {
 			if d.dead == nil {
 				d.dead = make(map[packet.Key]bool)

@@ -18,12 +18,11 @@ func EchoID(trigger packet.Packet) uint16 { return trigger.ID }
 // 2018).
 func FixedID(id uint16) IDLaw { return func(packet.Packet) uint16 { return id } }
 
-// forge is a packet in the name of the host that the trigger, on its way to
-// the server, was going to (toward the client) or came from (toward the
-// server).
-func forge(toward Direction, trigger packet.Packet, ttl uint8, s packet.Segment) packet.Packet {
+// forge is a packet in the name of one end of the trigger's connection, toward
+// the other.
+func forge(toward, dir Direction, trigger packet.Packet, ttl uint8, s packet.Segment) packet.Packet {
 	p := packet.Packet{Src: trigger.Src, Dst: trigger.Dst, Proto: packet.TCP, TTL: ttl, TCP: s}
-	if toward == ToClient {
+	if toward != dir {
 		p.Src, p.Dst = p.Dst, p.Src
 	}
 	if p.TTL == 0 {

@@ -32,9 +32,9 @@ func (b *BlockPage) Handle(dir Direction, p packet.Packet) Action {
 		Flags:   packet.PSH | packet.ACK | packet.FIN,
 		Payload: payload.BlockPage(200, b.Body),
 	}
-	act := Action{Drop: b.Drop, Inject: []Injection{{Packet: forge(ToClient, p, b.TTL, page), Toward: ToClient, Delay: b.Delay}}}
+	act := Action{Drop: b.Drop, Inject: []Injection{{Packet: forge(ToClient, ToServer, p, b.TTL, page), Toward: ToClient, Delay: b.Delay}}}
 	if b.ThenRST {
-		rst := forge(ToClient, p, b.TTL, reset(end(page), 0, false))
+		rst := forge(ToClient, ToServer, p, b.TTL, reset(end(page), 0, false))
 		act.Inject = append(act.Inject, Injection{Packet: rst, Toward: ToClient, Delay: b.Delay})
 	}
 	return act
@@ -57,5 +57,5 @@ func (b *FinInjector) Handle(dir Direction, p packet.Packet) Action {
 		return Action{}
 	}
 	fin := packet.Segment{Seq: p.TCP.Ack, Ack: end(p.TCP), Window: p.TCP.Window, Flags: packet.FIN | packet.ACK}
-	return Action{Drop: b.Drop, Inject: []Injection{{Packet: forge(ToClient, p, b.TTL, fin), Toward: ToClient, Delay: b.Delay}}}
+	return Action{Drop: b.Drop, Inject: []Injection{{Packet: forge(ToClient, ToServer, p, b.TTL, fin), Toward: ToClient, Delay: b.Delay}}}
 }

@@ -25,7 +25,7 @@ func (r *Rejecter) Handle(dir Direction, p packet.Packet) Action {
 		return Action{}
 	}
 	answer := func(s packet.Segment) Action {
-		return Action{Drop: true, Inject: []Injection{{Packet: forge(ToClient, p, r.TTL, s), Toward: ToClient}}}
+		return Action{Drop: true, Inject: []Injection{{Packet: forge(ToClient, ToServer, p, r.TTL, s), Toward: ToClient}}}
 	}
 	switch s := p.TCP; {
 	case s.Flags.Has(packet.RST):

@@ -17,13 +17,21 @@ import (
 //     nf_reject_ipv4.c): Client, Drop, Follow, DF.
 //   - Comcast's traffic management of 2007: on-path, to both ends (EFF, "Packet
 //     Forgery By ISPs", 2007): Client, Server.
+//   - the Great Firewall's newer kind, which answers with three equal RST+ACK
+//     whose identification, window and addresses go together: Client, Server,
+//     Count 3, ACK, DF, Looks Family.
+//   - the Great Firewall on 20 August 2025, when it answered SYN/ACKs of a port
+//     with three RST+ACK (GFW Report, "Analysis of the GFW's Unconditional Port
+//     443 Block", 2025): Match SYNACKFrom, On ToClient, Client, Server, Follow,
+//     Count 3, ACK.
 type Resetter struct {
 	Match          Match
-	Client, Server bool // whom it resets
+	On             Direction // of the triggers; 0: ToServer
+	Client, Server bool      // whom it resets
 
 	Count int  // resets toward each end; 0: 1
-	Hedge bool // the resets are at SEQ, SEQ+1460 and SEQ+4380, for data in flight
-	ACK   bool // RST+ACK rather than a bare RST; an opening segment is always answered with RST+ACK
+	Hedge bool // the resets are at SEQ, SEQ+1460 and SEQ+4380, for data in flight; otherwise all are equal
+	ACK   bool // RST+ACK rather than a bare RST; whom a SYN does not reach, or reaches as the answer to one, gets RST+ACK always
 	Drop  bool // the trigger is taken out (in-path) rather than copied (on-path)
 
 	// Follow takes the sequence numbers from the trigger. Without it the box
@@ -37,6 +45,7 @@ type Resetter struct {
 	ID      IDLaw         // nil: zero
 	DF      bool          // IPv4 "don't fragment"
 	Window  uint16        // in the window field
+	Looks   []Look        // change each reset further, in this order
 	Delay   time.Duration // after the trigger
 
 	flows tracker
@@ -48,40 +57,49 @@ var hedges = [...]int{0, 1460, 4380}
 
 // Handle implements Box.
 func (r *Resetter) Handle(dir Direction, p packet.Packet) Action {
-	if dir != ToServer || !r.Match(p) {
+	if !r.On.sees(dir) || p.Proto != packet.TCP || !r.Match(p) {
 		r.flows.observe(dir, p)
 		return Action{}
 	}
-	// The tracker does not count triggers: the client's numbers stay those of
+	// The tracker does not count triggers: the sender's numbers stay those of
 	// before the first, whatever the copies look like.
-	f, ok := r.numbers(p)
+	f, ok := r.numbers(dir, p)
 	if !ok {
 		return Action{}
 	}
 	act := Action{Drop: r.Drop}
 	if r.Client {
-		r.inject(&act, ToClient, p, f.server, f.client)
+		r.inject(&act, ToClient, dir, p, f)
 	}
 	if r.Server {
-		next := end(p.TCP) // where the server will stand when the trigger is there
-		if r.Drop {
-			next = p.TCP.Seq
-		}
-		r.inject(&act, ToServer, p, next, f.server)
+		r.inject(&act, ToServer, dir, p, f)
 	}
 	return act
 }
 
-// numbers are where the two ends stand: what the client expects next and has
-// sent.
-func (r *Resetter) numbers(p packet.Packet) (stand, bool) {
-	if r.Follow {
+// numbers are where the two ends stand.
+func (r *Resetter) numbers(dir Direction, p packet.Packet) (stand, bool) {
+	switch {
+	case !r.Follow:
+		return r.flows.of(dir, p)
+	case dir == ToServer:
 		return stand{client: end(p.TCP), server: p.TCP.Ack}, true
 	}
-	return r.flows.of(p)
+	return stand{client: p.TCP.Ack, server: end(p.TCP)}, true
 }
 
-func (r *Resetter) inject(act *Action, toward Direction, trigger packet.Packet, seq, ack packet.Seq) {
+func (r *Resetter) inject(act *Action, toward, dir Direction, trigger packet.Packet, f stand) {
+	seq, ack := f.server, f.client
+	if toward == ToServer {
+		seq, ack = f.client, f.server
+	}
+	if toward == dir { // where the receiver will stand when the trigger is there, or is not
+		seq = end(trigger.TCP)
+		if r.Drop {
+			seq = trigger.TCP.Seq
+		}
+	}
+	withACK := r.ACK || opens(trigger.TCP) || r.Drop && trigger.TCP.Flags.Has(packet.SYN)
 	for i := range max(r.Count, 1) {
 		at := seq
 		if r.Hedge {
@@ -91,11 +109,14 @@ func (r *Resetter) inject(act *Action, toward Direction, trigger packet.Packet, 
 		if r.CopyTTL {
 			ttl = trigger.TTL
 		}
-		f := forge(toward, trigger, ttl, reset(at, ack, r.ACK || opens(trigger.TCP)))
+		f := forge(toward, dir, trigger, ttl, reset(at, ack, withACK))
 		f.DF = r.DF && f.HasID
 		f.TCP.Window = r.Window
 		if r.ID != nil && f.HasID {
 			f.ID = r.ID(trigger)
+		}
+		for _, look := range r.Looks {
+			look(&f, toward, trigger, i)
 		}
 		act.Inject = append(act.Inject, Injection{Packet: f, Toward: toward, Delay: r.Delay})
 	}

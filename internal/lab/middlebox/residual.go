@@ -17,6 +17,7 @@ type Residual struct {
 	During Box           // handles packets of what is blocked, in place of Box
 	For    time.Duration // from the last time that Box acted
 	Flow   bool          // blocks the client's port too (four-tuple); otherwise any port of the client (three-tuple)
+	Extend bool          // every packet of the client's that is blocked starts the time anew
 
 	until map[packet.Key]time.Time
 }
@@ -29,6 +30,9 @@ func (r *Residual) Handle(dir Direction, p packet.Packet) Action {
 	}
 	now := time.Now()
 	if now.Before(r.until[k]) {
+		if r.Extend && dir == ToServer {
+			r.until[k] = now.Add(r.For)
+		}
 		return r.During.Handle(dir, p)
 	}
 	act := r.Box.Handle(dir, p)

@@ -36,6 +36,6 @@ func (r *SYNResetter) Handle(dir Direction, p packet.Packet) Action {
 	if dir != ToServer || !SYNTo(r.Port, r.Addr)(p) {
 		return Action{}
 	}
-	f := forge(ToClient, p, r.TTL, reset(0, end(p.TCP), true))
+	f := forge(ToClient, ToServer, p, r.TTL, reset(0, end(p.TCP), true))
 	return Action{Drop: r.Drop, Inject: []Injection{{Packet: f, Toward: ToClient, Delay: r.Delay}}}
 }

@@ -48,9 +48,9 @@ func (t *tracker) observe(dir Direction, p packet.Packet) {
 	t.flows[k] = f
 }
 
-// of is the state of the flow that a packet to the server belongs to; ok is
-// false unless the whole opening was seen.
-func (t *tracker) of(p packet.Packet) (f stand, ok bool) {
-	f = t.flows[key(ToServer, p)]
+// of is the state of the flow that a packet belongs to; ok is false unless the
+// whole opening was seen.
+func (t *tracker) of(dir Direction, p packet.Packet) (f stand, ok bool) {
+	f = t.flows[key(dir, p)]
 	return f, f.both
 }

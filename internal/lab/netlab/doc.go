@@ -4,8 +4,9 @@
 //
 // It needs Linux and the capabilities CAP_SYS_ADMIN, CAP_NET_ADMIN and
 // CAP_NET_RAW; an unprivileged user gets them in a user namespace by Reexec.
-// The namespaces are anonymous: nothing is written to disk, no external
-// program runs, and everything vanishes with the process, even on SIGKILL.
+// The namespaces are anonymous: everything vanishes with the process, even on
+// SIGKILL. Nothing is written to disk and no external program runs, unless the
+// topology has a lab.Program, whose temporary directory a SIGKILL leaves behind.
 //
 // # Wiring
 //
@@ -14,7 +15,8 @@
 // "far"; the addresses are those of lab.Topology. Neighbour entries are
 // permanent, so that no ARP or neighbour discovery mixes with what is being
 // measured; checksums and segments are made in software, so that every packet
-// looks as it would on a cable; ICMP is not rate limited. Each router knows the
+// looks as it would on a cable; ICMP is not rate limited unless the topology
+// asks for it. Forks and ways back of their own exist in simnet only. Each router knows the
 // way to the client's link and sends the rest toward the server; the last
 // one answers that addresses outside the lab are unreachable.
 //
@@ -34,5 +36,15 @@
 // one that the router itself made would not. It starts with a TTL one higher
 // (at most 255), so that it arrives with the TTL that it would have then.
 //
+// The server's lab.Server.Front sits on the last link in the same way, next to
+// the server.
+//
 // A lab.KernelRule, in contrast, is a rule of the router's own nftables.
+//
+// # Programs
+//
+// A lab.Program is a process in the namespace of its node. Connections that
+// one in a router takes are handed to it there, before the TTL check, by the
+// kernel's transparent proxy support: the program sees the addresses of client
+// and server and may use both.
 package netlab

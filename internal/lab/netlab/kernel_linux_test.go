@@ -115,6 +115,13 @@ func offender(fd int) (netip.Addr, error) {
 // that it returns waits for the next RST.
 func awaitReset(t *testing.T, node netns.NsHandle, name string) func() packet.Packet {
 	t.Helper()
+	return await(t, node, name, func(s packet.Segment) bool { return s.Flags.Has(packet.RST) })
+}
+
+// await watches what arrives at an interface of a node; the function that it
+// returns waits for the next segment that is wanted.
+func await(t *testing.T, node netns.NsHandle, name string, wanted func(packet.Segment) bool) func() packet.Packet {
+	t.Helper()
 	fd := -1
 	err := inside(node, func() (err error) {
 		if fd, err = frameSocket(name); err != nil {
@@ -136,9 +143,9 @@ func awaitReset(t *testing.T, node netns.NsHandle, name string) func() packet.Pa
 				continue
 			}
 			if err != nil {
-				t.Fatalf("wait for a reset: %v", err)
+				t.Fatalf("wait for a segment: %v", err)
 			}
-			if p, ok := datagram(frame[:length]); ok && p.Proto == packet.TCP && p.TCP.Flags.Has(packet.RST) {
+			if p, ok := datagram(frame[:length]); ok && p.Proto == packet.TCP && wanted(p.TCP) {
 				return p
 			}
 		}

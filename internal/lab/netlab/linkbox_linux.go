@@ -41,6 +41,9 @@ func (n *Net) boxesOn(link int) []box {
 			out = append(out, box{p.New(), p.Router, p.AfterTTL})
 		}
 	}
+	if gate := n.top.Server.Gate(); gate != nil && link == n.top.Routers {
+		out = append(out, box{Box: gate, router: n.top.Routers + 1})
+	}
 	return out
 }
 
@@ -179,7 +182,8 @@ func (l *cutLink) receive(dir middlebox.Direction) bool {
 	return true
 }
 
-// pass shows a frame to the boxes and sends it on unless one drops it.
+// pass shows a frame to the boxes and sends it, or what they make of it, on
+// unless one drops it.
 func (l *cutLink) pass(dir middlebox.Direction, frame []byte) {
 	p, ok := datagram(frame)
 	if !ok { // nothing that a box looks at
@@ -187,20 +191,28 @@ func (l *cutLink) pass(dir middlebox.Direction, frame []byte) {
 		return
 	}
 	now := time.Now()
-	dropped := false
 	for _, b := range l.boxes[dir] {
 		act := b.Handle(dir, p)
 		for _, inj := range act.Inject {
 			l.inject(b, inj, now)
 		}
 		if act.Drop {
-			dropped = true
-			break
+			return
 		}
+		if act.Instead == nil {
+			continue
+		}
+		raw, err := middlebox.Build(*act.Instead)
+		if err == nil {
+			p, err = packet.Parse(raw)
+		}
+		if err != nil {
+			l.fail("change "+p.String(), err)
+			return
+		}
+		frame = append(bytes.Clone(frame[:etherLen]), raw...)
 	}
-	if !dropped {
-		l.send(dir, frame)
-	}
+	l.send(dir, frame)
 }
 
 // datagram reads the frame's IP packet, from a copy that boxes may keep.
@@ -220,14 +232,14 @@ func datagram(frame []byte) (packet.Packet, bool) {
 // inject queues a forged packet.
 func (l *cutLink) inject(b box, inj middlebox.Injection, now time.Time) {
 	p := inj.Packet
-	// It crosses the box's own router if that is on this side of the box.
-	if b.after == (inj.Toward == middlebox.ToClient) && p.TTL < maxTTL {
-		p.TTL++
-	}
-	raw, err := packet.Build(p)
+	raw, err := middlebox.Build(p)
 	if err != nil {
 		l.fail("forge "+p.String(), err)
 		return
+	}
+	// It crosses the box's own router if that is on this side of the box.
+	if b.after == (inj.Toward == middlebox.ToClient) && p.TTL < maxTTL {
+		packet.SetTTL(raw, p.TTL+1)
 	}
 	d := delayed{due: now.Add(inj.Delay), toward: inj.Toward, frame: append(l.header(inj.Toward, p.Src.Addr().Is4()), raw...)}
 	at, _ := slices.BinarySearchFunc(l.delayed, d, func(queued, d delayed) int {

@@ -87,6 +87,7 @@ var routerSettings = []sysctl{
 	{"ipv4/ip_forward", "1", false},
 	{"ipv4/conf/all/send_redirects", "0", false},
 	{"ipv4/conf/default/send_redirects", "0", false},
+	{"ipv4/conf/all/accept_local", "1", false}, // a box on its link may report in its name, through it
 	{"ipv6/conf/all/forwarding", "1", true},
 }
 

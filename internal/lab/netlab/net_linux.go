@@ -18,20 +18,21 @@ const maxRouters = 30
 
 // Net is a running topology. Close it to free it.
 type Net struct {
-	top    lab.Topology
-	nodes  []netns.NsHandle // client, router 1 … N, server
-	wire   netns.NsHandle   // holds both ends of every cut link; open iff there are boxes
-	links  []*cutLink
-	server *server
+	top      lab.Topology
+	nodes    []netns.NsHandle // client, router 1 … N, server
+	wire     netns.NsHandle   // holds both ends of every cut link; open iff there are boxes, or a server's front
+	links    []*cutLink
+	server   *server
+	programs []*program
 
 	close  func() error
 	mu     sync.RWMutex // guards closed, and the handles against Close
 	closed bool
 }
 
-// New builds the topology and starts its boxes and its server. All is ready
-// when it returns. The calling process must hold the capabilities that the
-// package needs; see Reexec.
+// New builds the topology and starts its boxes, its server and its programs.
+// All is ready when it returns. The calling process must hold the capabilities
+// that the package needs; see Reexec.
 func New(top lab.Topology) (*Net, error) {
 	if err := validate(top); err != nil {
 		return nil, err
@@ -64,10 +65,10 @@ func (n *Net) Client(f func() error) error {
 	return inside(ns, f)
 }
 
-// Close stops the server and the boxes, waits for them and gives up the
-// namespaces, which the kernel then removes in its own time. It returns what
-// went wrong in a box or in the server while the topology ran. More calls
-// return the same.
+// Close stops the programs, the server and the boxes, waits for them and gives
+// up the namespaces, which the kernel then removes in its own time. It returns
+// what went wrong in one of them while the topology ran. More calls return the
+// same.
 func (n *Net) Close() error { return n.close() }
 
 func (n *Net) build() error {
@@ -78,7 +79,7 @@ func (n *Net) build() error {
 		}
 		n.nodes = append(n.nodes, ns)
 	}
-	if len(n.top.Boxes) > 0 {
+	if len(n.top.Boxes) > 0 || n.top.Server.Front != nil {
 		ns, err := newNamespace()
 		if err != nil {
 			return err
@@ -97,8 +98,10 @@ func (n *Net) build() error {
 		}
 	}
 	var err error
-	n.server, err = n.startServer()
-	return err
+	if n.server, err = n.startServer(); err != nil {
+		return err
+	}
+	return n.startPrograms()
 }
 
 func (n *Net) tearDown() error {
@@ -106,6 +109,9 @@ func (n *Net) tearDown() error {
 	defer n.mu.Unlock()
 	n.closed = true
 	var errs []error
+	for _, p := range n.programs {
+		errs = append(errs, p.close())
+	}
 	if n.server != nil {
 		errs = append(errs, n.server.close())
 	}
@@ -125,8 +131,14 @@ func validate(top lab.Topology) error {
 	if top.Routers < 1 || top.Routers > maxRouters {
 		return fmt.Errorf("netlab: %d routers: want 1 to %d", top.Routers, maxRouters)
 	}
+	if top.Fork != nil || top.Return != nil || top.Server.GiveUp != 0 {
+		return errors.New("netlab: forks, ways back of their own and servers that give up exist in simnet only")
+	}
 	named := slices.Clone(top.Silent)
 	for _, b := range top.Boxes {
+		if b.Branch != lab.Trunk {
+			return fmt.Errorf("netlab: box at router %d is on a branch, which there is none of", b.Router)
+		}
 		if b.New == nil {
 			return fmt.Errorf("netlab: box at router %d has no constructor", b.Router)
 		}
@@ -137,6 +149,15 @@ func validate(top lab.Topology) error {
 			return fmt.Errorf("netlab: rule of router %d matches %d bytes: the kernel takes %d", k.Router, len(k.Contains), maxPattern)
 		}
 		named = append(named, k.Router)
+	}
+	for _, p := range top.Programs {
+		if len(p.Command) == 0 {
+			return fmt.Errorf("netlab: program at node %d has no command", p.Node)
+		}
+		if p.Node == top.Routers+1 && len(p.Takes) == 0 {
+			continue
+		}
+		named = append(named, p.Node)
 	}
 	for _, r := range named {
 		if r < 1 || r > top.Routers {

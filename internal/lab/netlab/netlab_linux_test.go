@@ -296,6 +296,10 @@ func TestValidate(t *testing.T) {
 		{lab.Topology{Routers: 1, Kernel: []lab.KernelRule{{Router: 0}}}, "no router 0"},
 		{lab.Topology{Routers: 1, Kernel: []lab.KernelRule{{Router: 1, Contains: strings.Repeat("x", 129)}}}, "129 bytes"},
 		{lab.Topology{Routers: 1, Boxes: []lab.Placement{{Router: 1}}}, "no constructor"},
+		{lab.Topology{Routers: 4, Fork: &lab.Fork{From: 1, To: 3}}, "simnet only"},
+		{lab.Topology{Routers: 4, Return: &lab.Return{Extra: 1}}, "simnet only"},
+		{lab.Topology{Routers: 4, Server: lab.Server{GiveUp: 1}}, "simnet only"},
+		{lab.Topology{Routers: 4, Boxes: []lab.Placement{{Router: 3, Branch: lab.SecondLeg, New: resetter(false)}}}, "router 3 is on a branch"},
 		{lab.Topology{Routers: 1, Boxes: []lab.Placement{{Router: 3, New: resetter(false)}}}, "no router 3"},
 	} {
 		if _, err := New(tt.top); err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -1,6 +1,7 @@
 package netlab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/rstprobe/rstprobe/internal/lab"
 )
@@ -18,6 +20,8 @@ type server struct {
 	behaviour lab.Server
 	listeners []net.Listener
 	wait      sync.WaitGroup
+	done      chan struct{} // closed with the server
+	death     *time.Timer   // nil: it lives until it is closed
 
 	mu     sync.Mutex
 	conns  map[*net.TCPConn]struct{}
@@ -27,7 +31,7 @@ type server struct {
 
 // startServer listens on all of the server's addresses.
 func (n *Net) startServer() (*server, error) {
-	s := &server{behaviour: n.top.Server, conns: make(map[*net.TCPConn]struct{})}
+	s := &server{behaviour: n.top.Server, conns: make(map[*net.TCPConn]struct{}), done: make(chan struct{})}
 	network := "tcp4"
 	if n.top.IPv6 {
 		network = "tcp6"
@@ -37,7 +41,7 @@ func (n *Net) startServer() (*server, error) {
 	config.SetMultipathTCP(false)
 	err := inside(n.nodes[len(n.nodes)-1], func() error {
 		for _, p := range []service{tlsService, httpService} {
-			if slices.Contains(s.behaviour.Closed, p.port) {
+			if slices.Contains(slices.Concat(s.behaviour.Closed, n.top.Taken()), p.port) {
 				continue
 			}
 			l, err := config.Listen(context.Background(), network, fmt.Sprint(":", p.port))
@@ -52,23 +56,47 @@ func (n *Net) startServer() (*server, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.close())
 	}
+	if d := s.behaviour.Dies; d > 0 {
+		s.death = time.AfterFunc(d, func() {
+			if err := s.die(); err != nil {
+				s.mu.Lock()
+				s.failed = cmp.Or(s.failed, err)
+				s.mu.Unlock()
+			}
+		})
+	}
 	return s, nil
 }
 
 // close ends all connections and waits for their goroutines.
 func (s *server) close() error {
+	if s.death != nil {
+		s.death.Stop()
+	}
+	err := s.die()
+	close(s.done)
+	s.wait.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return errors.Join(err, s.failed)
+}
+
+// die ends all connections, and listens no more. To do it twice is harmless.
+func (s *server) die() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
 	var errs []error
 	for _, l := range s.listeners {
 		errs = append(errs, l.Close())
 	}
-	s.mu.Lock()
-	s.closed = true
 	for c := range s.conns {
 		abort(c)
 	}
-	s.mu.Unlock()
-	s.wait.Wait()
-	return errors.Join(append(errs, s.failed)...)
+	return errors.Join(errs...)
 }
 
 func (s *server) accept(l net.Listener, p service) {
@@ -93,7 +121,9 @@ func (s *server) accept(l net.Listener, p service) {
 
 // serve treats one connection as the policy for its name says, and ends it.
 func (s *server) serve(conn *net.TCPConn, p service) {
-	err := s.treat(&stream{Conn: conn, tcp: conn, idle: s.behaviour.IdleReset, abortEnd: s.behaviour.AbortEnd}, p)
+	err := s.treat(&stream{
+		Conn: conn, tcp: conn, idle: s.behaviour.IdleReset, abortEnd: s.behaviour.AbortEnd, lingers: s.behaviour.Lingers,
+	}, p)
 	s.mu.Lock()
 	delete(s.conns, conn)
 	s.mu.Unlock()
@@ -109,6 +139,15 @@ func (s *server) serve(conn *net.TCPConn, p service) {
 // connection is to be closed: with an RST if the error is errAbort or a
 // timeout.
 func (s *server) treat(conn *stream, p service) error {
+	if s.behaviour.CloseAtOnce {
+		return nil
+	}
+	if d := s.behaviour.KeepAlive; d > 0 {
+		probes := net.KeepAliveConfig{Enable: true, Idle: d, Interval: d, Count: keepAlives}
+		if err := conn.tcp.SetKeepAliveConfig(probes); err != nil {
+			return err
+		}
+	}
 	for {
 		request, err := conn.peek(p.length)
 		if errors.Is(err, io.EOF) {
@@ -117,13 +156,17 @@ func (s *server) treat(conn *stream, p service) error {
 		if err != nil {
 			return err
 		}
+		if err := s.ponder(); err != nil {
+			return err
+		}
 		policy := s.behaviour.Always
-		if name, _ := p.name(request); policy == lab.Serve && !s.behaviour.Known(name) {
+		name, _ := p.name(request)
+		if policy == lab.Serve && !s.behaviour.Known(name) {
 			policy = s.behaviour.Unknown
 		}
 		switch policy {
 		case lab.Serve:
-			if err := p.answer(conn, request); err != nil {
+			if err := p.answer(conn, request, s.behaviour.Page(name)); err != nil {
 				return err
 			}
 			continue
@@ -142,6 +185,22 @@ func (s *server) treat(conn *stream, p service) error {
 			return conn.finish(nil)
 		}
 		return drain(conn)
+	}
+}
+
+// keepAlives is how many probes may go without an answer.
+const keepAlives = 3
+
+// ponder takes the server's time over an answer.
+func (s *server) ponder() error {
+	if s.behaviour.Delay == 0 {
+		return nil
+	}
+	select {
+	case <-time.After(s.behaviour.Delay):
+		return nil
+	case <-s.done:
+		return errAbort
 	}
 }
 

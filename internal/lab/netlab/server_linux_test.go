@@ -170,29 +170,3 @@ func TestIncompleteRequest(t *testing.T) {
 		}
 	}
 }
-
-func TestHelloLength(t *testing.T) {
-	hello, err := payload.ClientHello(control, payload.Plain, 0, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The same message in records of ten bytes.
-	var split []byte
-	for message := hello[5:]; len(message) > 0; message = message[min(10, len(message)):] {
-		n := min(10, len(message))
-		split = append(append(split, 22, 3, 1, 0, byte(n)), message[:n]...)
-	}
-	for _, b := range [][]byte{hello, split} {
-		for n := range b {
-			if got := helloLength(b[:n]); got != 0 {
-				t.Errorf("length of the first %d bytes is %d, want 0", n, got)
-			}
-		}
-		if got := helloLength(append(b, 23, 3, 3)); got != len(b) {
-			t.Errorf("length is %d, want %d", got, len(b))
-		}
-	}
-	if got := helloLength([]byte("GET / HTTP/1.1")); got != 14 {
-		t.Errorf("length of what is no TLS is %d, want 14", got)
-	}
-}

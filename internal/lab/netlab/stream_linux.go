@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,6 +25,7 @@ type stream struct {
 	tcp      *net.TCPConn
 	idle     time.Duration // 0: for ever
 	abortEnd bool
+	lingers  time.Duration // after our FIN; 0: not at all
 	answered bool
 }
 
@@ -49,20 +51,23 @@ func (s *stream) beforeRead() error {
 	return nil
 }
 
-// finish says goodbye, if there is something to say, sends our FIN and waits
-// for the peer's, for as long as that takes.
+// finish says goodbye, if there is something to say, sends our FIN, and reads
+// on for as long as the server lingers.
 func (s *stream) finish(goodbye []byte) error {
 	s.idle, s.abortEnd = 0, false
-	if err := s.SetReadDeadline(time.Time{}); err != nil {
-		return err
-	}
 	if _, err := s.Write(goodbye); err != nil {
 		return err
 	}
-	if err := s.tcp.CloseWrite(); err != nil {
+	if err := s.tcp.CloseWrite(); err != nil || s.lingers == 0 {
 		return err
 	}
-	return drain(s)
+	if err := s.SetReadDeadline(time.Now().Add(s.lingers)); err != nil {
+		return err
+	}
+	if err := drain(s); !errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	return nil
 }
 
 // peek returns the first request in the kernel's receive queue and leaves it

@@ -28,6 +28,7 @@ type conn struct {
 	shut  bool // the application has closed; it reads no more
 	gone  bool // both sides have finished, the server first (TIME-WAIT)
 	deaf  bool // the application ignores what it reads
+	busy  bool // the application works on an answer
 	in    reassembly
 	read  []byte // in order, not yet taken by the application
 	irs   packet.Seq
@@ -36,8 +37,11 @@ type conn struct {
 	sack  bool // the client takes SACK
 	scale bool // windows are scaled
 
-	idle  *event
-	final *event
+	until  time.Time // to which the closed connection is read on
+	idle   *event
+	keep   *event
+	probes int // keepalive probes without an answer
+	final  *event
 }
 
 // accept answers a SYN.
@@ -95,6 +99,9 @@ func (c *conn) receive(p packet.Packet) {
 		return
 	}
 	c.watch()
+	if c.srv.net.top.Server.CloseAtOnce && !c.shut {
+		c.finish()
+	}
 	c.text(p)
 	c.settle()
 }
@@ -111,7 +118,7 @@ func (c *conn) text(p packet.Packet) {
 	if s.Len() == 0 {
 		return
 	}
-	if c.shut && len(s.Payload) > 0 && c.in.next.Before(s.Seq.Add(len(s.Payload))) {
+	if c.shut && !c.srv.net.now.Before(c.until) && len(s.Payload) > 0 && c.in.next.Before(s.Seq.Add(len(s.Payload))) {
 		// Nobody is there to read it (RFC 9293 §3.10.7.4, CLOSE; RFC 2525 §2.17).
 		c.srv.refuse(p)
 		c.end()
@@ -119,7 +126,7 @@ func (c *conn) text(p packet.Packet) {
 	}
 	b := block{from: s.Seq, data: s.Payload, fin: s.Flags.Has(packet.FIN)}
 	c.read = append(c.read, c.in.insert(b)...)
-	if c.deaf {
+	if c.deaf || c.shut {
 		c.read = nil
 	}
 	c.acknowledge()
@@ -141,20 +148,45 @@ func (c *conn) settle() {
 	}
 }
 
-// watch starts the idle limit over.
+// watch starts the idle limit and the keepalive interval over.
 func (c *conn) watch() {
 	c.idle.stop()
-	if d := c.srv.net.top.Server.IdleReset; d > 0 && !c.shut {
+	c.keep.stop()
+	c.probes = 0
+	behaviour := c.srv.net.top.Server
+	if d := behaviour.IdleReset; d > 0 && !c.shut {
 		c.idle = c.srv.net.after(d, c.abort)
 	}
+	if d := behaviour.KeepAlive; d > 0 {
+		c.keep = c.srv.net.after(d, c.probe)
+	}
+}
+
+// keepAlives is how many probes may go without an answer: fewer than Linux's
+// nine, so that the end comes soon.
+const keepAlives = 3
+
+// probe sends a keepalive segment, which is before the window (RFC 9293
+// §3.8.4), or gives up.
+func (c *conn) probe() {
+	if c.probes++; c.probes > keepAlives {
+		c.abort()
+		return
+	}
+	c.send(packet.ACK, c.out.next-1, nil)
+	c.keep = c.srv.net.after(c.srv.net.top.Server.KeepAlive, c.probe)
 }
 
 // write sends data of the application.
 func (c *conn) write(b []byte) { c.out.write(b) }
 
-// finish closes the connection gracefully, without reading on.
+// finish closes the connection gracefully; what still comes is read for as
+// long as the server lingers.
 func (c *conn) finish() {
 	c.shut = true
+	if behaviour := c.srv.net.top.Server; !behaviour.CloseAtOnce {
+		c.until = c.srv.net.now.Add(behaviour.Lingers)
+	}
 	c.out.finish(!c.in.ended)
 }
 
@@ -170,6 +202,7 @@ func (c *conn) abort() {
 func (c *conn) end() {
 	c.out.timer.stop()
 	c.idle.stop()
+	c.keep.stop()
 	c.final.stop()
 	c.shut = true
 	k := packet.Key{Local: c.remote, Remote: c.local}

@@ -38,14 +38,15 @@ type Net struct {
 	// before that many bytes were sent, is discarded with a challenge ACK.
 	OldACK bool
 
-	// Trace, if set, is told what happens to a packet, and where: router 0
-	// is the client, Routers+1 the server.
+	// Trace, if set, is told what happens to a packet, and at how many hops
+	// from the client: 0 is the client itself, Routers+1 the server.
 	Trace func(dir middlebox.Direction, router int, p packet.Packet, what string)
 
 	queue
 
 	top    lab.Topology
-	boxes  [][]placed    // by router
+	world  world
+	start  time.Time
 	link   time.Duration // latency of one link
 	loss   float64       // of one link
 	rng    *rand.Rand    // of losses
@@ -62,12 +63,6 @@ type Net struct {
 
 var _ wire.Wire = (*Net)(nil)
 
-// placed is a box at work.
-type placed struct {
-	box   middlebox.Box
-	after bool // it sees packets after the TTL check
-}
-
 // New makes a world of its own: fresh boxes, a server without connections. In
 // a synctest bubble it must be called inside. It panics if top places a box on
 // no router of the path or is no path at all.
@@ -76,10 +71,16 @@ func New(top lab.Topology, seed uint64) *Net {
 		panic(fmt.Sprintf("simnet: a path of %d routers; give it 1 to 30", top.Routers))
 	}
 	links := top.Routers + 1
+	w, err := lay(top)
+	if err != nil {
+		panic(fmt.Sprintf("simnet: %v", err))
+	}
+	now := time.Now()
 	n := &Net{
-		queue: queue{now: time.Now()},
+		queue: queue{now: now},
 		top:   top,
-		boxes: make([][]placed, links),
+		world: w,
+		start: now,
 		link:  top.RTT / 2 / time.Duration(links),
 		// Every link loses as much, and all together as much as asked.
 		loss: 1 - math.Pow(1-top.Loss, 1/float64(links)),
@@ -88,10 +89,14 @@ func New(top lab.Topology, seed uint64) *Net {
 		done: make(chan struct{}),
 	}
 	for _, pl := range top.Boxes {
-		if pl.Router < 1 || pl.Router > top.Routers {
-			panic(fmt.Sprintf("simnet: a box at router %d of %d", pl.Router, top.Routers))
+		router, err := w.at(pl, top)
+		if err != nil {
+			panic(fmt.Sprintf("simnet: %v", err))
 		}
-		n.boxes[pl.Router] = append(n.boxes[pl.Router], placed{pl.New(), pl.AfterTTL})
+		router.boxes = append(router.boxes, placed{pl.New(), pl.AfterTTL})
+	}
+	if gate := top.Server.Gate(); gate != nil {
+		n.host().boxes = []placed{{box: gate}}
 	}
 	n.server = newServer(n, rand.New(rand.NewPCG(seed, 2)))
 	return n
@@ -112,7 +117,7 @@ func (n *Net) Send(raws [][]byte) (int, error) {
 		n.inbox = append(n.inbox, wire.Frame{At: now, Tx: n.sent})
 		n.sent++
 		n.trace(middlebox.ToServer, 0, p, "sent")
-		n.travel(middlebox.ToServer, 0, p)
+		n.travel(middlebox.ToServer, n.client(), p)
 	}
 	return len(raws), n.err
 }

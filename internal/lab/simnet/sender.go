@@ -179,12 +179,15 @@ func (o *sender) wait() time.Duration { return min(o.rto<<o.tries, maxRTO) }
 
 func (o *sender) timeout() {
 	o.timer = nil
-	limit := retries
-	if !o.c.open {
+	limit, giveUp := retries, o.c.end
+	switch n := o.c.srv.net.top.Server.GiveUp; {
+	case !o.c.open:
 		limit = synRetries
+	case n > 0:
+		limit, giveUp = n, o.c.abort
 	}
 	if o.tries++; o.tries > limit {
-		o.c.end()
+		giveUp()
 		return
 	}
 	o.recovery = o.next

@@ -2,6 +2,7 @@ package simnet
 
 import (
 	"bytes"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -16,10 +17,26 @@ type server struct {
 	net   *Net
 	rng   *rand.Rand
 	conns map[packet.Key]*conn // by the client's view
+	dead  bool                 // the process is gone
 }
 
 func newServer(n *Net, rng *rand.Rand) *server {
-	return &server{net: n, rng: rng, conns: make(map[packet.Key]*conn)}
+	s := &server{net: n, rng: rng, conns: make(map[packet.Key]*conn)}
+	if d := n.top.Server.Dies; d > 0 {
+		n.after(d, s.die)
+	}
+	return s
+}
+
+// die ends all connections, in the order of their ports, and listens no more.
+func (s *server) die() {
+	s.dead = true
+	conns := slices.SortedFunc(maps.Values(s.conns), func(a, b *conn) int {
+		return a.remote.Compare(b.remote)
+	})
+	for _, c := range conns {
+		c.abort()
+	}
 }
 
 // receive takes a datagram off the last link.
@@ -46,7 +63,7 @@ func (s *server) receive(p packet.Packet) {
 
 func (s *server) listens(at netip.AddrPort) bool {
 	port := at.Port()
-	return (port == portTLS || port == portHTTP) && !slices.Contains(s.net.top.Server.Closed, port)
+	return !s.dead && (port == portTLS || port == portHTTP) && !slices.Contains(s.net.top.Server.Closed, port)
 }
 
 // refuse is the reset that answers a segment of no connection (RFC 9293

@@ -64,7 +64,7 @@ func TestPolicies(t *testing.T) {
 		{"silent", lab.Server{Names: names, Unknown: lab.PolicySilent}, unknown, [2][]string{{acked}, {acked}}},
 		{"abortive end", lab.Server{AbortEnd: true}, known, [2][]string{
 			{acked, "P. seq +0 ack +0 ttl 59 ServerHello", "R. seq +64 ack +0 ttl 59"},
-			{acked, "P. seq +0 ack +0 ttl 59 HTTP 200", "R. seq +94 ack +0 ttl 59"},
+			{acked, "P. seq +0 ack +0 ttl 59 HTTP 200", "R. seq +114 ack +0 ttl 59"},
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -170,7 +170,7 @@ func TestManyRequestsOnOneConnection(t *testing.T) {
 		f.listen(rtt)
 		request := f.request(known)
 		got := f.all(f.say(rtt, slices.Concat(request, request)))
-		want := []string{acked, "P. seq +0 ack +0 ttl 59 HTTP 200", "P. seq +94 ack +0 ttl 59 HTTP 200"}
+		want := []string{acked, "P. seq +0 ack +0 ttl 59 HTTP 200", "P. seq +114 ack +0 ttl 59 HTTP 200"}
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("answers (-want +got):\n%s", d)
 		}

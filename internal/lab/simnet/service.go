@@ -1,8 +1,6 @@
 package simnet
 
 import (
-	"bytes"
-	"encoding/binary"
 	"fmt"
 
 	"github.com/rstprobe/rstprobe/internal/lab"
@@ -17,54 +15,51 @@ const (
 
 // TLS as far as the server speaks it (RFC 8446).
 const (
-	recordHeader    = 5   // bytes
 	recordHandshake = 22  // content type of a ClientHello's record, §5.1
 	alertUnexpected = 10  // unexpected_message, §6.2
 	alertName       = 112 // unrecognized_name (RFC 6066 §3)
 )
 
 // serve is the application above a connection: it reads what has arrived in
-// order and answers whole requests, on TLS the first record only. It reads
-// on, and says no more, after a TLS answer or under PolicySilent.
+// order and answers whole requests, on TLS the ClientHello only. It reads on,
+// and says no more, after a TLS answer or under PolicySilent.
 func (c *conn) serve() {
-	for !c.shut && !c.deaf && len(c.read) > 0 {
+	for !c.shut && !c.deaf && !c.busy && len(c.read) > 0 {
 		tls := c.local.Port() == portTLS
 		if tls && c.read[0] != recordHandshake {
 			c.write(payload.AlertBytes(alertUnexpected))
 			c.finish()
 			return
 		}
-		n := request(c.read, tls)
+		length := lab.HeadLength
+		if tls {
+			length = lab.HelloLength
+		}
+		n := length(c.read)
 		if n == 0 {
 			break
 		}
 		name := hostOf(c.read[:n], tls)
 		c.read = c.read[n:]
+		if d := c.srv.net.top.Server.Delay; d > 0 {
+			c.busy = true
+			c.srv.net.after(d, func() { c.answerLate(name, tls) })
+			return
+		}
 		c.answer(name, tls)
 	}
-	if c.in.ended && !c.shut {
+	if c.in.ended && !c.shut && !c.busy {
 		c.finish()
 	}
 }
 
-// request is the length of the request at the beginning of b; 0 as long as it
-// is not complete.
-func request(b []byte, tls bool) int {
-	if !tls {
-		const end = "\r\n\r\n"
-		if at := bytes.Index(b, []byte(end)); at >= 0 {
-			return at + len(end)
-		}
-		return 0
+// answerLate answers unless the connection has ended by now.
+func (c *conn) answerLate(name string, tls bool) {
+	c.busy = false
+	if !c.shut {
+		c.answer(name, tls)
+		c.serve()
 	}
-	if len(b) < recordHeader {
-		return 0
-	}
-	n := recordHeader + int(binary.BigEndian.Uint16(b[3:]))
-	if len(b) < n {
-		return 0
-	}
-	return n
 }
 
 // hostOf is the name that a request asks for, or "".
@@ -85,7 +80,7 @@ func (c *conn) answer(name string, tls bool) {
 	}
 	switch policy {
 	case lab.Serve:
-		page := httpAnswer("200 OK", "keep-alive", "hello\n")
+		page := httpAnswer("200 OK", "keep-alive", behaviour.Page(name))
 		if tls {
 			page = payload.ServerHelloBytes()
 		}

@@ -128,10 +128,10 @@ func TestOldACKOfAcknowledgedBytes(t *testing.T) {
 		f.listen(rtt)
 		request := f.request(known)
 		f.say(rtt, request)
-		f.ack = f.ack.Add(94) // the answer
+		f.ack = f.ack.Add(114) // the answer
 		f.send(f.segment(64, packet.ACK, nil))
 		p := f.segment(64, packet.PSH|packet.ACK, request)
-		p.TCP.Ack = f.ack.Add(-94)
+		p.TCP.Ack = f.ack.Add(-114)
 		f.send(p)
 		f.next = f.next.Add(len(request))
 		want := []string{acked, "P. seq +0 ack +0 ttl 59 HTTP 200"}
@@ -145,7 +145,7 @@ func TestOldACKOfAcknowledgedBytes(t *testing.T) {
 // the next segment again at once.
 func TestRecovery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newWorld(t, lab.Topology{}, 1).connect(80, 2, 4, 0, 94) // an MSS of one answer
+		f := newWorld(t, lab.Topology{}, 1).connect(80, 2, 4, 0, 114) // an MSS of one answer
 		f.listen(rtt)
 		request := f.request(known)
 		got := f.say(500*time.Millisecond, slices.Concat(request, request, request))
@@ -153,7 +153,7 @@ func TestRecovery(t *testing.T) {
 			t.Fatalf("got %s, want five segments", words(got))
 		}
 		for i := range 2 {
-			f.ack = f.ack.Add(94)
+			f.ack = f.ack.Add(114)
 			f.send(f.segment(64, packet.ACK, nil))
 			want := []string{"P. seq +0 ack +0 ttl 59 HTTP 200"}
 			if i == 0 {

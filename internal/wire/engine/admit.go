@@ -107,7 +107,7 @@ func (e *Engine) lease(t probe.Trial) (uint16, bool) {
 			port := e.cfg.Ports[e.port]
 			e.port = (e.port + 1) % len(e.cfg.Ports)
 			key := e.key(port, t.Remote)
-			if _, busy := e.jobs[key]; !busy && (again || !e.used[key]) {
+			if _, busy := e.jobs[key]; !busy && (again || !e.used[key] && !e.shunned(key)) {
 				return port, true
 			}
 		}
@@ -115,46 +115,8 @@ func (e *Engine) lease(t probe.Trial) (uint16, bool) {
 	return 0, false
 }
 
+func (e *Engine) shunned(k packet.Key) bool { return e.cfg.Shun != nil && e.cfg.Shun(k) }
+
 func (e *Engine) key(port uint16, remote netip.AddrPort) packet.Key {
 	return packet.Key{Local: netip.AddrPortFrom(e.cfg.Source, port), Remote: remote}
-}
-
-// client translates a trial into what its TCP client does.
-func (e *Engine) client(t probe.Trial, port uint16) (utcp.Config, error) {
-	cfg := utcp.Config{
-		Local: netip.AddrPortFrom(e.cfg.Source, port), Remote: t.Remote,
-		ISN:     packet.Seq(e.rng.Uint32()),
-		IPID:    uint16(e.rng.Uint32()), //nolint:gosec // truncation wanted
-		TTL:     systemTTL,
-		Bare:    t.Profile == probe.BareSYN,
-		TSVal:   e.rng.Uint32(),
-		Step:    t.Step,
-		Ahead:   t.Ahead,
-		Timeout: t.Timeout,
-		Linger:  t.Linger,
-		Watch:   t.Watch,
-	}
-	if cfg.Timeout == 0 {
-		cfg.Timeout = defaultTimeout
-	}
-	if t.Stimulus.Kind == probe.SYN {
-		cfg.SYNCopies = t.TTLs
-		return cfg, nil
-	}
-	ttls := t.TTLs
-	if len(ttls) == 0 {
-		ttls = []uint8{0}
-	}
-	for _, ttl := range ttls {
-		extra := int(ttl)
-		if t.Step > 0 {
-			extra = 0
-		}
-		b, err := t.Stimulus.Bytes(extra)
-		if err != nil {
-			return cfg, fmt.Errorf("engine: stimulus %s %q: %w", t.Stimulus.Kind, t.Stimulus.Name, err)
-		}
-		cfg.Copies = append(cfg.Copies, utcp.Copy{TTL: ttl, Bytes: b})
-	}
-	return cfg, nil
 }

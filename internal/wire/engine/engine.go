@@ -27,12 +27,13 @@ import (
 // Config is what an engine needs.
 type Config struct {
 	Wire   wire.Wire
-	Source netip.Addr        // our address on the wire
-	Ports  []uint16          // local ports that the kernel does not answer for us on
-	Rate   int               // packets per second, bursts of 64 apart; 0: DefaultRate
-	Seed   uint64            // of sequence numbers and ports
-	Log    *pcapio.Log       // keeps every packet; nil: none is kept
-	Trace  func(line string) // told every packet; nil: nobody
+	Source netip.Addr            // our address on the wire
+	Ports  []uint16              // local ports that the kernel does not answer for us on
+	Rate   int                   // packets per second, bursts of 64 apart; 0: DefaultRate
+	Seed   uint64                // of sequence numbers and ports
+	Shun   func(packet.Key) bool // flows to leave alone as long as there are others; nil: none
+	Log    *pcapio.Log           // keeps every packet; nil: none is kept
+	Trace  func(line string)     // told every packet; nil: nobody
 }
 
 // DefaultRate is polite to any path and does not slow one diagnosis down:
@@ -265,9 +266,7 @@ func (e *Engine) loop() {
 			return
 		}
 		now = time.Now()
-		for _, f := range frames[:n] {
-			e.receive(f, now)
-		}
+		e.hear(frames[:n], now)
 		clear(frames[:n])
 	}
 }

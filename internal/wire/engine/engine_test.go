@@ -443,3 +443,22 @@ func TestNewRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestShun: flows that are to be left alone are used last.
+func TestShun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := start(t, topology, func(c *engine.Config) {
+			c.Ports = ports(4)
+			c.Shun = func(k packet.Key) bool { return k.Local.Port() == 40001 }
+		})
+		for i := range 4 {
+			recs, err := b.Exchange(t.Context(), b.trial())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if shunned := recs[0].Key.Local.Port() == 40001; shunned && i < 3 {
+				t.Errorf("trial %d goes by the flow that is to be left alone", i)
+			}
+		}
+	})
+}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rstprobe/rstprobe/internal/packet"
@@ -9,15 +10,30 @@ import (
 	"github.com/rstprobe/rstprobe/internal/wire/pcapio"
 )
 
-// receive hands one frame to the trial that it belongs to.
-func (e *Engine) receive(f wire.Frame, now time.Time) {
+// hear hands frames to the trials that they belong to. What those want to say
+// is taken afterwards, so that one acknowledgment answers all that came at
+// once, as with a kernel that joins segments before it reads them.
+func (e *Engine) hear(frames []wire.Frame, now time.Time) {
+	var heard []*job
+	for _, f := range frames {
+		if j := e.receive(f, now); j != nil && !slices.Contains(heard, j) {
+			heard = append(heard, j)
+		}
+	}
+	for _, j := range heard {
+		e.collect(j)
+	}
+}
+
+// receive hands one frame to the trial that it belongs to; nil for none.
+func (e *Engine) receive(f wire.Frame, now time.Time) *job {
 	if f.Raw == nil {
 		e.transmitted(f)
-		return
+		return nil
 	}
 	p, err := packet.Parse(f.Raw)
 	if err != nil {
-		return // foreign traffic that the filter let through; nothing of ours
+		return nil // foreign traffic that the filter let through; nothing of ours
 	}
 	key := p.ToUs()
 	if p.ICMP.Kind != 0 {
@@ -25,11 +41,11 @@ func (e *Engine) receive(f wire.Frame, now time.Time) {
 	}
 	j, ok := e.jobs[key]
 	if !ok {
-		return
+		return nil
 	}
 	n := e.number(f.At, f.Raw, p, false)
 	j.conn.Receive(f.At, now, p, n)
-	e.collect(j)
+	return j
 }
 
 // transmitted moves a sent packet to the time at which the kernel says that

@@ -1,9 +1,10 @@
-// Package pcapio keeps the packets of a run and writes them to a pcapng
-// file, or reads them back from pcapng or pcap. Packets carry the numbers
-// that the evidence of a verdict cites.
+// Package pcapio reads and writes capture files: a Scanner takes any pcap or
+// pcapng capture apart, packet by packet; a Log keeps the packets of a run
+// and Write puts them into a pcapng file, with the numbers that the evidence
+// of a verdict cites.
 //
-// It knows files and bytes, not flows; it is the only importer of
-// gopacket/pcapgo.
+// It knows files and bytes, not what is in a packet nor whose it is: link
+// layers are the business of package capture.
 package pcapio
 
 import (
@@ -15,10 +16,12 @@ import (
 
 // Frame is one datagram of a run.
 type Frame struct {
-	N    int       // its number in the exported file, from 1
-	At   time.Time // when it left or arrived; a kernel timestamp where there is one
-	Raw  []byte    // from the IP header on; not to be changed once it is in a Log
-	Sent bool      // it left us; false: it arrived
+	N       int       // its number in the exported file, from 1
+	At      time.Time // when it left or arrived; a kernel timestamp where there is one
+	Raw     []byte    // from the IP header on; not to be changed once it is in a Log
+	Wire    int       // its length on the wire if Raw is only its beginning, else 0
+	Sent    bool      // it left us; false: it arrived
+	Comment string    // for people who open the file; not read back
 }
 
 // Log collects the frames of a run. The zero Log is empty and ready; any

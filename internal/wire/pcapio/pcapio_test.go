@@ -2,6 +2,7 @@ package pcapio
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -168,7 +169,7 @@ func TestComment(t *testing.T) {
 	}
 }
 
-func pcapFile(t *testing.T, link uint8) []byte {
+func pcapFile(t *testing.T, link LinkType) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := pcapgo.NewWriterNanos(&b)
@@ -181,12 +182,12 @@ func pcapFile(t *testing.T, link uint8) []byte {
 			t.Fatal(err)
 		}
 	}
-	b.Bytes()[20] = link // network, little endian
+	b.Bytes()[20] = byte(link) // network, little endian
 	return b.Bytes()
 }
 
 func TestReadPcap(t *testing.T) {
-	got, err := Read(bytes.NewReader(pcapFile(t, linkTypeRaw)))
+	got, err := Read(bytes.NewReader(pcapFile(t, LinkRaw)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +197,7 @@ func TestReadPcap(t *testing.T) {
 }
 
 func TestReadRefuses(t *testing.T) {
-	pcap := pcapFile(t, linkTypeRaw)
+	pcap := pcapFile(t, LinkRaw)
 	for _, test := range []struct {
 		name string
 		in   []byte
@@ -205,7 +206,7 @@ func TestReadRefuses(t *testing.T) {
 	}{
 		{"nothing", nil, io.EOF, "no capture file"},
 		{"text", []byte("this is no capture file at all"), nil, "magic"},
-		{"ethernet", pcapFile(t, 1), nil, "link type 1 is not raw IP"},
+		{"ethernet", pcapFile(t, LinkEthernet), nil, "link type Ethernet (1) is not raw IP"},
 		{"pcap cut in a packet", pcap[:len(pcap)-1], io.ErrUnexpectedEOF, "packet 2"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -228,13 +229,25 @@ func TestReadTruncated(t *testing.T) {
 	}
 	for n := range b.Len() {
 		got, err := Read(bytes.NewReader(b.Bytes()[:n]))
-		if err != nil {
-			continue
+		if whole := len(got) == len(frames()); whole {
+			t.Fatalf("prefix of %d bytes has all packets", n)
+		}
+		if n > 0 && err == nil && !ends(b.Bytes(), n) {
+			t.Errorf("prefix of %d bytes ends in a block and gives no error", n)
 		}
 		if diff := cmp.Diff(asRead(frames())[:len(got)], got, cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("prefix of %d bytes (-want +got):\n%s", n, diff)
 		}
 	}
+}
+
+// ends reports whether a block ends at byte n of a little-endian pcapng file.
+func ends(file []byte, n int) bool {
+	at := 0
+	for at < n {
+		at += int(binary.LittleEndian.Uint32(file[at+4:]))
+	}
+	return at == n
 }
 
 func TestLog(t *testing.T) {

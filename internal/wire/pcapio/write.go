@@ -1,20 +1,15 @@
 package pcapio
 
 import (
+	"bufio"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/google/gopacket"
-	"github.com/google/gopacket/pcapgo"
 )
-
-// linkTypeRaw is LINKTYPE_RAW of the tcpdump.org registry: every packet
-// begins with its IPv4 or IPv6 header.
-const linkTypeRaw = 101
 
 // maxComment is the longest comment written, in bytes. The length of a
 // pcapng option is a 16-bit number and readers pad it to four bytes.
@@ -35,10 +30,11 @@ func Write(w io.Writer, frames []Frame, comment string) error {
 			return fmt.Errorf("pcapio: write: %w", err)
 		}
 	}
-	if err := write(w, frames, comment); err != nil {
-		return fmt.Errorf("pcapio: write: %w", err)
+	out := NewWriter(w, comment)
+	for _, f := range frames {
+		out.Add(f)
 	}
-	return nil
+	return out.Flush()
 }
 
 // check reports why f cannot be packet number n of a file.
@@ -50,36 +46,149 @@ func check(f Frame, n int) error {
 		return fmt.Errorf("packet number %d is below 1", f.N)
 	case f.N < n:
 		return fmt.Errorf("two packets have the number %d", f.N)
+	}
+	return checkBytes(f)
+}
+
+func checkBytes(f Frame) error {
+	switch {
 	case len(f.Raw) == 0:
-		return fmt.Errorf("packet %d is empty", n)
-	case f.At.Before(time.Unix(0, 0)): // pcapng counts unsigned from 1970
-		return fmt.Errorf("packet %d has no valid time (%v)", n, f.At)
+		return fmt.Errorf("packet %d is empty", f.N)
+	case len(f.Raw) > maxPacket:
+		return fmt.Errorf("packet %d has %d bytes, at most %d can be read again", f.N, len(f.Raw), maxPacket)
+	case f.At.Before(time.Unix(0, 0)) || f.At.Unix() >= lastSecond: // pcapng counts unsigned from 1970
+		return fmt.Errorf("packet %d has no valid time (%v)", f.N, f.At)
 	}
 	return nil
 }
 
-func write(w io.Writer, frames []Frame, comment string) error {
-	// One interface only: libpcap 1.10 refuses a file with a second raw IP
-	// interface ("an interface has a type 101 different from the first").
-	raw := pcapgo.NgInterface{Name: "rstprobe", LinkType: linkTypeRaw, OS: runtime.GOOS}
-	ng, err := pcapgo.NewNgWriterInterface(w, raw, pcapgo.NgWriterOptions{
-		SectionInfo: pcapgo.NgSectionInfo{
-			Hardware:    runtime.GOARCH,
-			OS:          runtime.GOOS,
-			Application: "rstprobe",
-			Comment:     cut(comment, maxComment),
-		},
-	})
-	if err != nil {
-		return fmt.Errorf("section header: %w", err)
+// Writer writes frames as pcapng one by one: packet i of the file is the i-th
+// frame, whatever its N.
+type Writer struct {
+	w   *bufio.Writer
+	buf []byte // the block under construction, reused
+	err error  // the first; nothing is written after it
+}
+
+// NewWriter starts a file with comment in its header, cut at 32 KiB. Nothing
+// is sure to be written before Flush.
+func NewWriter(w io.Writer, comment string) *Writer {
+	out := &Writer{w: bufio.NewWriterSize(w, 1<<16)}
+	out.section(comment)
+	out.iface()
+	return out
+}
+
+// Add writes a frame with its comment, if any, cut at 32 KiB. An error waits
+// for Flush.
+func (w *Writer) Add(f Frame) {
+	if w.err != nil {
+		return
 	}
-	for _, f := range frames {
-		info := gopacket.CaptureInfo{Timestamp: f.At, CaptureLength: len(f.Raw), Length: len(f.Raw)}
-		if err := ng.WritePacket(info, f.Raw); err != nil {
-			return fmt.Errorf("packet %d: %w", f.N, err)
+	if err := checkBytes(f); err != nil {
+		w.err = fmt.Errorf("pcapio: write: %w", err)
+		return
+	}
+	stamp := uint64(f.At.UnixNano()) //nolint:gosec // checked: not before 1970
+	w.begin(blockEnhanced)
+	w.u32(0) // the interface
+	w.u32(uint32(stamp >> 32))
+	w.u32(uint32(stamp)) //nolint:gosec // the lower half
+	w.u32(uint32(len(f.Raw)))
+	w.u32(uint32(max(f.Wire, len(f.Raw)))) //nolint:gosec // lengths of packets
+	w.buf = append(w.buf, f.Raw...)
+	w.pad()
+	if f.Comment != "" {
+		w.option(optComment, cut(f.Comment, maxComment))
+		w.option(optEnd, "")
+	}
+	w.end()
+}
+
+// Flush writes what is buffered and returns the first error of any call.
+func (w *Writer) Flush() error {
+	if w.err == nil {
+		if err := w.w.Flush(); err != nil {
+			w.err = fmt.Errorf("pcapio: write: %w", err)
 		}
 	}
-	return ng.Flush()
+	return w.err
+}
+
+// section writes a section header block (draft-ietf-opsawg-pcapng §4.1).
+func (w *Writer) section(comment string) {
+	const unknownLength = 0xffffffff // both halves: -1
+	w.begin(blockSection)
+	w.u32(byteOrderMagic)
+	w.u32(1) // version 1.0, minor in the upper half
+	w.u32(unknownLength)
+	w.u32(unknownLength)
+	if comment = cut(comment, maxComment); comment != "" {
+		w.option(optComment, comment)
+	}
+	w.option(optHardware, runtime.GOARCH)
+	w.option(optOS, runtime.GOOS)
+	w.option(optApplication, "rstprobe")
+	w.option(optEnd, "")
+	w.end()
+}
+
+// iface writes an interface description block (§4.2). There is one only:
+// libpcap 1.10 refuses a file with a second raw IP interface ("an interface
+// has a type 101 different from the first").
+func (w *Writer) iface() {
+	w.begin(blockInterface)
+	w.u32(uint32(LinkRaw)) // and 16 reserved bits
+	w.u32(0)               // no snapshot length
+	w.option(optIfName, "rstprobe")
+	w.option(optIfResol, string([]byte{byte(nanoseconds)}))
+	w.option(optEnd, "")
+	w.end()
+}
+
+// The options that only a writer needs (§3.5, §4.1, §4.2).
+const (
+	optComment     = 1
+	optHardware    = 2 // of a section
+	optOS          = 3
+	optApplication = 4
+	optIfName      = 2 // of an interface
+)
+
+// begin starts a block; its length follows in end.
+func (w *Writer) begin(kind uint32) {
+	w.buf = w.buf[:0]
+	w.u32(kind)
+	w.u32(0)
+}
+
+// end completes the block by both its lengths and hands it on.
+func (w *Writer) end() {
+	size := uint32(len(w.buf) + 4) //nolint:gosec // bounded by checkBytes and maxComment
+	binary.LittleEndian.PutUint32(w.buf[4:], size)
+	w.u32(size)
+	if w.err != nil {
+		return
+	}
+	if _, err := w.w.Write(w.buf); err != nil {
+		w.err = fmt.Errorf("pcapio: write: %w", err)
+	}
+}
+
+func (w *Writer) u32(v uint32) { w.buf = binary.LittleEndian.AppendUint32(w.buf, v) }
+
+func (w *Writer) option(code uint16, value string) {
+	w.buf = binary.LittleEndian.AppendUint16(w.buf, code)
+	w.buf = binary.LittleEndian.AppendUint16(w.buf, uint16(len(value))) //nolint:gosec // at most maxComment
+	w.buf = append(w.buf, value...)
+	w.pad()
+}
+
+// pad fills the block up to whole words.
+func (w *Writer) pad() {
+	for len(w.buf)%4 != 0 {
+		w.buf = append(w.buf, 0)
+	}
 }
 
 // cut shortens s to at most n bytes of valid UTF-8.

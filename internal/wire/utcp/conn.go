@@ -2,13 +2,14 @@
 // time and the packets that arrive, and says which packets to send and when
 // it wants to be called again. It keeps the record of the flow.
 //
-// It is no general TCP. It opens a connection, says one thing, acknowledges
-// what it hears, goes on listening after a reset, and closes what it opened.
+// It is no general TCP. It opens a connection, says one thing, perhaps many
+// times over and a second thing behind it, acknowledges what it hears, goes on
+// listening after a reset, and closes what it opened. Or it says one thing
+// without a connection, and only listens.
 package utcp
 
 import (
 	"cmp"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -16,58 +17,12 @@ import (
 	"github.com/rstprobe/rstprobe/internal/packet"
 )
 
-// Copy is one sending of the stimulus.
-type Copy struct {
-	TTL   uint8 // 0: the system's TTL, and no stamp
-	Bytes []byte
-}
-
-// Config says what one trial sends. Every field is required unless its
-// comment gives the meaning of zero.
-type Config struct {
-	Local, Remote netip.AddrPort
-	ISN           packet.Seq
-	IPID          uint16        // identification of the first packet; copy k carries IPID+k
-	TTL           uint8         // the system's
-	Bare          bool          // no SYN options
-	TSVal         uint32        // our timestamp clock at the start, ms
-	SYNCopies     []uint8       // a bare SYN, once per TTL; the rest of the trial does not happen
-	Copies        []Copy        // the stimulus; nil: the trial ends with the handshake
-	Step          time.Duration // between two copies; 0: a burst
-	Ahead         int           // leave a gap of that many bytes before the stimulus
-	RTO           time.Duration // first retransmission timeout; 0: InitialRTO
-	Timeout       time.Duration // silence limit, after the SYN and again after the stimulus
-	Linger        time.Duration // listen that long after a reset, or whatever else ends the trial
-	Watch         time.Duration // listen that long after an answer; 0: Linger
-}
-
-// InitialRTO is the retransmission timeout before any RTT is known (RFC 6298
-// §2.1).
-const InitialRTO = time.Second
-
-// minRTO keeps a retransmission from racing a delayed acknowledgment; the
-// figure is Linux's TCP_RTO_MIN.
-const minRTO = 200 * time.Millisecond
-
-// maxRetransmits bounds retransmissions of one segment within a trial. A
-// client's kernel would go on longer; two are enough to tell loss from a drop.
-const maxRetransmits = 2
-
-// window is what we offer (scaled by 2^windowScale): plenty for a server's
-// first flight.
-const (
-	window      = 64240
-	windowScale = 7
-	minMSS      = 48   // Linux's tcp_min_snd_mss; timestamps leave room for data
-	mss4        = 1460 // 1500 − 20 − 20
-	mss6        = 1440 // 1500 − 40 − 20
-)
-
 type state uint8
 
 const (
 	synSent state = iota + 1
 	established
+	adrift // speaks without a connection, and then only listens
 	closed
 )
 
@@ -84,24 +39,26 @@ type Conn struct {
 	state state
 	rec   flow.Record
 
-	queue []Out // to be sent, in order
+	queue  []Out  // to be sent, in order
+	plan   []line // to be said, in order, after those in the queue
+	flight []line // said, and sent again until it is acknowledged
 
-	rcvNxt  packet.Seq
+	in      stream // what the peer says
 	sndUna  packet.Seq
 	sndNxt  packet.Seq
 	tsEcho  uint32 // the peer's last TSval
 	elapsed uint32 // ms since the SYN, for our own TSval
 	hasTS   bool
-	pending map[packet.Seq]packet.Packet // out-of-order segments, by sequence number
+	hasSACK bool // the peer takes selective acknowledgments
 	peerMSS int
 	opened  bool // the peer holds state for us: close it
+	ended   bool // the peer's FIN came
 
 	rtt       time.Duration // of the handshake; 0 until known
 	sent      int           // packets queued so far, for IP IDs
 	unsent    int           // packets taken that say something and have not left yet
-	nextCopy  int
-	stepAt    time.Time // the next copy of a timed sweep; zero: none
-	rtoAt     time.Time // zero: nothing to retransmit
+	stepAt    time.Time     // when the plan goes on; zero: there is none
+	rtoAt     time.Time     // zero: nothing to retransmit
 	rto       time.Duration
 	resent    int
 	silentAt  time.Time // the trial ends then, unless something ends it earlier
@@ -117,8 +74,7 @@ func New(cfg Config, now time.Time) *Conn {
 		rec:       flow.Record{Key: packet.Key{Local: cfg.Local, Remote: cfg.Remote}, Source: flow.Raw, Start: now},
 		sndUna:    cfg.ISN,
 		sndNxt:    cfg.ISN.Add(1),
-		pending:   map[packet.Seq]packet.Packet{},
-		peerMSS:   536, // RFC 9293 §3.7.1: the default when no MSS option comes
+		peerMSS:   defaultMSS,
 		rto:       cfg.RTO,
 		silentAt:  now.Add(cfg.Timeout),
 		synSentAt: now,
@@ -129,14 +85,7 @@ func New(cfg Config, now time.Time) *Conn {
 	if c.cfg.Watch == 0 {
 		c.cfg.Watch = c.cfg.Linger
 	}
-	if len(cfg.SYNCopies) > 0 {
-		for _, ttl := range cfg.SYNCopies {
-			c.push(packet.SYN, cfg.ISN.Add(-int(ttl)), 0, nil, ttl)
-		}
-		return c
-	}
-	c.push(packet.SYN, cfg.ISN, 0, nil, 0)
-	c.rtoAt = now.Add(c.rto)
+	c.begin(now)
 	return c
 }
 
@@ -147,11 +96,15 @@ func (c *Conn) Next() (Out, bool) {
 	}
 	out := c.queue[0]
 	c.queue = c.queue[1:]
-	if out.Packet.TCP.Len() > 0 {
+	if c.says(out) {
 		c.unsent++
 	}
 	return out, true
 }
+
+// says reports whether a packet is more than an acknowledgment of what we
+// heard, so that the peer may be expected to react.
+func (c *Conn) says(out Out) bool { return out.Packet.TCP.Len() > 0 || c.cfg.Stray }
 
 // Sent records that out left as p (with Raw) at the given time, as number n
 // of the exported capture.
@@ -160,7 +113,7 @@ func (c *Conn) Sent(at time.Time, out Out, p packet.Packet, n int) {
 	if out.Retransmit {
 		kind = flow.Retransmitted
 	}
-	if out.Packet.TCP.Len() > 0 {
+	if c.says(out) {
 		c.unsent--
 		c.spoke(at, out.Retransmit)
 	}
@@ -194,7 +147,7 @@ func (c *Conn) spoke(at time.Time, again bool) {
 	}
 	c.silentAt = later(c.silentAt, at.Add(c.cfg.Timeout))
 	if !c.stepAt.IsZero() {
-		c.stepAt = later(c.stepAt, at.Add(c.cfg.Step))
+		c.stepAt = later(c.stepAt, at.Add(c.plan[0].wait))
 		c.silentAt = later(c.silentAt, c.stepAt.Add(c.cfg.Timeout))
 	}
 }
@@ -241,7 +194,7 @@ func (c *Conn) Tick(now time.Time) {
 		c.spoke(now, false)
 	}
 	if !c.stepAt.IsZero() && !now.Before(c.stepAt) {
-		c.sendCopy(now)
+		c.proceed(now)
 	}
 	if !c.rtoAt.IsZero() && !now.Before(c.rtoAt) {
 		c.retransmit(now)
@@ -271,19 +224,21 @@ func (c *Conn) Close(now time.Time) {
 	if !c.opened {
 		return
 	}
-	c.push(packet.RST|packet.ACK, c.sndUna, c.rcvNxt, nil, 0)
-	if c.cfg.Copies != nil && c.sndUna != c.sndNxt && c.unstamped() {
+	c.push(packet.RST|packet.ACK, c.sndUna)
+	if c.sndUna != c.sndNxt {
 		// The peer may have read what it never acknowledged to us.
-		c.push(packet.RST|packet.ACK, c.sndNxt, c.rcvNxt, nil, 0)
+		c.push(packet.RST|packet.ACK, c.sndNxt)
 	}
 }
 
-func (c *Conn) unstamped() bool { return len(c.cfg.Copies) > 0 && c.cfg.Copies[0].TTL == 0 }
-
 // end notes that something ended the trial: it listens on for the given time
-// at most, or less where an earlier event said so.
+// at most, or less where an earlier event said so. Nothing ends it before the
+// reader was sent.
 func (c *Conn) end(now time.Time, listen time.Duration) {
-	c.stepAt = time.Time{}
+	if c.willRead() {
+		return
+	}
+	c.plan, c.stepAt = nil, time.Time{}
 	if t := now.Add(listen); c.endAt.IsZero() || t.Before(c.endAt) {
 		c.endAt = t
 	}

@@ -15,7 +15,7 @@ func (c *Conn) Receive(at, now time.Time, p packet.Packet, n int) {
 		return
 	}
 	c.elapsed = uint32(now.Sub(c.synSentAt).Milliseconds()) //nolint:gosec // a millisecond clock wraps, RFC 7323 §5.4
-	c.rec.Events = append(c.rec.Events, flow.Event{At: c.offset(at), Kind: flow.Received, Packet: p, N: n})
+	c.rec.Events = append(c.rec.Events, flow.Event{At: c.offset(at), Kind: flow.Received, Packet: c.brief(p), N: n})
 	switch {
 	case p.ICMP.Kind == packet.TimeExceeded:
 		c.checkSweep(now)
@@ -26,11 +26,17 @@ func (c *Conn) Receive(at, now time.Time, p packet.Packet, n int) {
 		c.checkSweep(now)
 	case len(c.cfg.SYNCopies) > 0:
 		c.receiveSYNSweep(now, p)
+	case c.state == adrift:
+		// A stimulus without a connection may draw a box's reset and later the
+		// host's own; an ACK can draw only one.
+		if c.cfg.Stray && p.TCP.Flags.Has(packet.RST) {
+			c.end(now, c.cfg.Linger)
+		}
 	case p.TCP.Flags.Has(packet.RST):
 		// Whether a real TCP would believe it is for the judge to say; we
 		// only note it, stop repeating ourselves and go on listening.
 		c.rtoAt = time.Time{}
-		if c.state == synSent || c.cfg.Step > 0 || len(c.cfg.Copies) == 0 || c.unstamped() {
+		if c.state == synSent || !c.cfg.bursts() {
 			c.end(now, c.cfg.Linger)
 		}
 	case c.state == synSent:
@@ -47,7 +53,7 @@ func (c *Conn) receiveSYNACK(at, now time.Time, p packet.Packet) {
 		return
 	}
 	c.state, c.opened = established, true
-	c.rcvNxt = s.Seq.Add(1)
+	c.in = stream{start: s.Seq.Add(1), next: s.Seq.Add(1)}
 	c.sndUna = s.Ack
 	if mss, ok := s.MSS(); ok && mss > 0 {
 		c.peerMSS = max(minMSS, int(mss))
@@ -55,13 +61,18 @@ func (c *Conn) receiveSYNACK(at, now time.Time, p packet.Packet) {
 	if val, _, ok := s.Timestamps(); ok {
 		c.hasTS, c.tsEcho = true, val
 	}
+	c.hasSACK = s.SACKPermitted() && !c.cfg.Bare
 	if c.resent == 0 { // Karn's rule, RFC 6298 §3
 		c.rtt = at.Sub(c.synSentAt)
 		c.rto = max(minRTO, 2*c.rtt)
 	}
 	c.resent, c.rtoAt = 0, time.Time{}
-	c.push(packet.ACK, c.sndNxt, c.rcvNxt, nil, 0)
-	c.stimulate(now)
+	c.push(packet.ACK, c.sndNxt)
+	if c.plan = c.script(); len(c.plan) == 0 {
+		c.end(now, c.cfg.Linger)
+		return
+	}
+	c.proceed(now)
 }
 
 // receiveSegment acknowledges what arrives in and out of order.
@@ -71,7 +82,7 @@ func (c *Conn) receiveSegment(now time.Time, p packet.Packet) {
 		c.tsEcho = val
 	}
 	if s.Flags.Has(packet.SYN) { // the SYN-ACK again: our ACK was lost, or deferred accept
-		c.push(packet.ACK, c.sndNxt, c.rcvNxt, nil, 0)
+		c.acknowledge()
 		return
 	}
 	if s.Flags.Has(packet.ACK) && c.sndUna.Before(s.Ack) && !c.sndNxt.Before(s.Ack) {
@@ -81,42 +92,24 @@ func (c *Conn) receiveSegment(now time.Time, p packet.Packet) {
 			c.rtoAt = now.Add(c.rto)
 		}
 		if s.Len() == 0 {
-			c.silentAt = now.Add(c.cfg.Timeout)
+			c.silentAt = later(c.silentAt, now.Add(c.cfg.Timeout))
 		}
 	}
 	if c.cfg.Ahead > 0 && len(s.SACKBlocks()) > 0 {
 		c.end(now, c.cfg.Linger) // the peer's TCP holds the stimulus, its application does not
 	}
+	if s.Flags.Has(packet.FIN) {
+		c.ended = true
+	}
+	if c.ended && c.cfg.Reader.FIN {
+		c.end(now, c.cfg.Linger) // both sides have finished
+	}
 	if s.Len() == 0 {
 		return
 	}
-	c.pending[s.Seq] = p
-	for {
-		q, ok := c.takeInOrder()
-		if !ok {
-			break
-		}
-		c.rcvNxt = q.TCP.Seq.Add(q.TCP.Len())
-	}
-	c.push(packet.ACK, c.sndNxt, c.rcvNxt, nil, 0)
+	c.in.take(span{s.Seq, s.Seq.Add(s.Len())})
+	c.acknowledge()
 	c.end(now, c.cfg.Watch)
-}
-
-// takeInOrder takes a held segment that reaches beyond rcvNxt without a gap,
-// and forgets those that hold nothing new.
-func (c *Conn) takeInOrder() (packet.Packet, bool) {
-	for seq, p := range c.pending {
-		end := seq.Add(p.TCP.Len())
-		if !c.rcvNxt.Before(end) {
-			delete(c.pending, seq)
-			continue
-		}
-		if !c.rcvNxt.Before(seq) {
-			delete(c.pending, seq)
-			return p, true
-		}
-	}
-	return packet.Packet{}, false
 }
 
 // receiveSYNSweep handles the answers to a sweep of bare SYNs.
@@ -124,7 +117,7 @@ func (c *Conn) receiveSYNSweep(now time.Time, p packet.Packet) {
 	s := p.TCP
 	if s.Flags.Has(packet.SYN | packet.ACK) {
 		c.opened = true
-		c.sndUna, c.sndNxt, c.rcvNxt = s.Ack, s.Ack, s.Seq.Add(1)
+		c.sndUna, c.sndNxt, c.in.next = s.Ack, s.Ack, s.Seq.Add(1)
 		c.end(now, c.cfg.Linger)
 	}
 	c.checkSweep(now)

@@ -1,0 +1,217 @@
+// Package capturetest makes captures for tests and benchmarks.
+package capturetest
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"github.com/rstprobe/rstprobe/internal/packet"
+)
+
+// Traffic describes connections of many clients with few servers: handshake,
+// ClientHello, an answer in several acknowledged segments, then FINs, or a
+// reset in answer to the ClientHello. The same description makes the same
+// bytes.
+type Traffic struct {
+	Flows      int
+	Segments   int           // of the answer, in each flow that is not reset
+	Open       int           // flows at a time
+	ResetEvery int           // one flow of so many is reset; 0: none
+	Gap        time.Duration // between packets, on average
+	Seed       uint64
+}
+
+// Sums are what Write wrote.
+type Sums struct{ Packets, Resets int }
+
+// Write writes the capture as pcap of Ethernet frames.
+func (t Traffic) Write(w io.Writer) (Sums, error) {
+	g := generator{
+		Traffic: t,
+		out:     NewPcap(w, 1),
+		random:  rand.New(rand.NewPCG(t.Seed, 1)), //nolint:gosec // no secret
+		now:     time.Unix(1_700_000_000, 0),
+	}
+	if err := g.run(); err != nil {
+		return Sums{}, fmt.Errorf("capturetest: write traffic: %w", err)
+	}
+	return g.sums, g.out.Flush()
+}
+
+type generator struct {
+	Traffic
+	out    *Pcap
+	random *rand.Rand
+	now    time.Time
+	sums   Sums
+	begun  int
+}
+
+// dialogue is one flow and how far it is.
+type dialogue struct {
+	client, server netip.AddrPort
+	at, from       packet.Seq // next number of client and server
+	step, index    int
+	id             uint16
+}
+
+func (g *generator) run() error {
+	var open []*dialogue
+	for {
+		for len(open) < max(g.Open, 1) && g.begun < g.Flows {
+			open = append(open, g.begin())
+		}
+		if len(open) == 0 {
+			return nil
+		}
+		i := g.random.IntN(len(open))
+		more, err := g.speak(open[i])
+		if err != nil {
+			return err
+		}
+		if !more {
+			open[i] = open[len(open)-1]
+			open = open[:len(open)-1]
+		}
+	}
+}
+
+func (g *generator) begin() *dialogue {
+	i := g.begun
+	g.begun++
+	const ports = 28000 // ephemeral ones of a client
+	client := netip.AddrFrom4([4]byte{10, byte(i / ports >> 16), byte(i / ports >> 8), byte(i / ports)})
+	server := netip.AddrFrom4([4]byte{192, 0, 2, byte(i % 250)})
+	return &dialogue{
+		client: netip.AddrPortFrom(client, uint16(32768+i%ports)),
+		server: netip.AddrPortFrom(server, 443),
+		at:     packet.Seq(g.random.Uint32()), from: packet.Seq(g.random.Uint32()),
+		index: i, id: uint16(g.random.Uint32()),
+	}
+}
+
+// speak writes the next packet of d and tells whether there are more.
+func (g *generator) speak(d *dialogue) (more bool, err error) {
+	reset := g.ResetEvery > 0 && d.index%g.ResetEvery == 0
+	last := 5 + 2*g.Segments + 2 // FIN, FIN, ACK follow the answer
+	step := d.step
+	d.step++
+	switch {
+	case step == 0:
+		return true, g.send(d, true, packet.SYN, nil)
+	case step == 1:
+		return true, g.send(d, false, packet.SYN|packet.ACK, nil)
+	case step == 2:
+		return true, g.send(d, true, packet.ACK, nil)
+	case step == 3:
+		return true, g.send(d, true, packet.PSH|packet.ACK, payload[:517])
+	case step == 4 && reset:
+		g.sums.Resets++
+		return false, g.send(d, false, packet.RST|packet.ACK, nil)
+	case step == 4:
+		return true, g.send(d, false, packet.ACK, nil)
+	case step == last-2:
+		return true, g.send(d, false, packet.FIN|packet.ACK, nil)
+	case step == last-1:
+		return true, g.send(d, true, packet.FIN|packet.ACK, nil)
+	case step == last:
+		return false, g.send(d, false, packet.ACK, nil)
+	case step%2 == 1:
+		return true, g.send(d, false, packet.ACK, payload[:1200])
+	default:
+		return true, g.send(d, true, packet.ACK, nil)
+	}
+}
+
+// payload is what is said, as random as encrypted data.
+var payload = func() []byte {
+	r := rand.New(rand.NewPCG(2, 3)) //nolint:gosec // no secret
+	b := make([]byte, 1200)
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
+	return b
+}()
+
+func (g *generator) send(d *dialogue, byClient bool, flags packet.Flags, data []byte) error {
+	p := packet.Packet{Src: d.server, Dst: d.client, TTL: 53, ID: d.id, HasID: true, DF: true}
+	own, peer := &d.from, &d.at
+	if byClient {
+		p.Src, p.Dst, p.TTL = d.client, d.server, 64
+		own, peer = peer, own
+	}
+	d.id++
+	p.TCP = packet.Segment{Seq: *own, Flags: flags, Window: 501, Payload: data}
+	if flags.Has(packet.ACK) {
+		p.TCP.Ack = *peer
+	}
+	if flags.Has(packet.SYN) {
+		p.TCP.Options = packet.SYNOptions(1460, 1, 7)
+	} else if !flags.Has(packet.RST) {
+		p.TCP.Options = packet.TimestampOption(1, 2)
+	}
+	*own = own.Add(p.TCP.Len())
+	raw, err := packet.Build(p)
+	if err != nil {
+		return err
+	}
+	g.now = g.now.Add(time.Duration(g.random.Int64N(max(2*int64(g.Gap), 1))))
+	g.sums.Packets++
+	g.out.Add(g.now, Ethernet(raw), 0)
+	return nil
+}
+
+// Ethernet puts an Ethernet header before a datagram.
+func Ethernet(raw []byte) []byte {
+	etherType := uint16(0x0800)
+	if raw[0]>>4 == 6 {
+		etherType = 0x86dd
+	}
+	frame := []byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2}
+	frame = binary.BigEndian.AppendUint16(frame, etherType)
+	return append(frame, raw...)
+}
+
+// Pcap writes a pcap file with times in microseconds, little endian.
+type Pcap struct {
+	w   *bufio.Writer
+	err error
+}
+
+// NewPcap starts a file of a link type.
+func NewPcap(w io.Writer, link uint32) *Pcap {
+	p := &Pcap{w: bufio.NewWriterSize(w, 1<<20)}
+	p.words(0xa1b2c3d4, 2|4<<16, 0, 0, 262144, link)
+	return p
+}
+
+// Add writes a packet whose length on the wire is wire, or that of data if
+// wire is 0. An error waits for Flush.
+func (p *Pcap) Add(at time.Time, data []byte, wire int) {
+	p.words(uint32(at.Unix()), uint32(at.Nanosecond()/1000), uint32(len(data)), uint32(max(wire, len(data)))) //nolint:gosec // test data
+	if p.err == nil {
+		_, p.err = p.w.Write(data)
+	}
+}
+
+// Flush writes what is buffered and returns the first error.
+func (p *Pcap) Flush() error {
+	if p.err == nil {
+		p.err = p.w.Flush()
+	}
+	return p.err
+}
+
+func (p *Pcap) words(words ...uint32) {
+	for _, w := range words {
+		if p.err != nil {
+			return
+		}
+		_, p.err = p.w.Write(binary.LittleEndian.AppendUint32(nil, w))
+	}
+}

@@ -1,0 +1,231 @@
+package diagnosis
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/rstprobe/rstprobe/internal/flow"
+	"github.com/rstprobe/rstprobe/probe"
+	"github.com/rstprobe/rstprobe/traceroute"
+)
+
+// classPorts is from how many source ports the path is traced where several
+// paths are seen or asked for: of two equal paths, all sixteen take the same
+// one once in 32768 times.
+const classPorts = 16
+
+// mostClasses is in how many classes the tests are compared. Equal paths are
+// seldom more than four; by packet, there are as many as ports.
+const mostClasses = 4
+
+// sweeps reads sweeps and remembers the source port of each: routers that
+// balance load choose the path by it.
+func (s *session) sweeps(recs []flow.Record) []traceroute.Sweep {
+	for _, rec := range recs {
+		if len(rec.Events) > 0 {
+			s.ports = append(s.ports, traceroute.PortSweep{Port: rec.Key.Local.Port(), Sweep: traceroute.Read(rec)})
+		}
+	}
+	return sweeps(recs)
+}
+
+// choosePath finds the flow classes, where sweeps from several ports did not
+// agree on the routers or where more than one class is asked for. From then on
+// sweeps keep to the ports of one class.
+func (n *nameQuestion) choosePath() error {
+	s := n.session
+	if s.classes != nil || s.serverTTL() < 2 || s.cfg.Flows < 2 && len(traceroute.Classes(s.ports)) < 2 {
+		return nil
+	}
+	if !n.undisturbed() {
+		return nil
+	}
+	s.cfg.Progress("path: from several source ports")
+	var trials []probe.Trial
+	for range classPorts {
+		// Another path may be some hops longer.
+		trials = append(trials, s.synTrial(s.remote, ttls(1, min(s.serverTTL()+4, s.cfg.MaxTTL))))
+	}
+	recs, err := s.exchange(trials)
+	s.ports = nil
+	s.sweeps(recs)
+	s.classed, s.classes = s.ports, traceroute.Classes(s.ports)
+	if err != nil || s.ctx.Err() != nil {
+		return err
+	}
+	class, err := n.affected()
+	if err != nil || s.ctx.Err() != nil {
+		return err
+	}
+	return n.use(class)
+}
+
+// affected is the flow class in which the most tests fail: where tests do not
+// agree, it may be because a box stands on one of the paths. Of classes alike
+// it is the largest.
+func (n *nameQuestion) affected() (int, error) {
+	s := n.session
+	if len(s.classes) < 2 || n.lasting() || n.findings.Failed() == len(n.findings.Tests) {
+		return 0, nil
+	}
+	classes := min(len(s.classes), mostClasses)
+	var trials []probe.Trial
+	for s.class = range classes {
+		for range s.cfg.Repeat {
+			t := s.pinned(n.trial(s.remote, n.say(n.q.Name), probe.Test))
+			t.Watch = s.grace()
+			trials = append(trials, t)
+		}
+	}
+	recs, err := s.exchange(trials)
+	most, best := 0, 0
+	for class := range classes {
+		bad := 0
+		for _, o := range observe(recs[class*s.cfg.Repeat : (class+1)*s.cfg.Repeat]) {
+			if !worked(o) {
+				bad++
+			}
+		}
+		if bad > most {
+			most, best = bad, class
+		}
+	}
+	return best, err
+}
+
+// use keeps to one flow class, and traces it with the control.
+func (n *nameQuestion) use(class int) error {
+	s := n.session
+	s.class, s.synSweep, s.control = class, nil, nil
+	for _, p := range s.classed {
+		if slices.Contains(s.classes[class].Ports, p.Port) {
+			s.synSweep = append(s.synSweep, p.Sweep)
+		}
+	}
+	if s.serverTTL() < 2 {
+		return nil
+	}
+	recs, err := s.exchange([]probe.Trial{s.pinned(s.sweepTrial(n.say(n.controls[0]), probe.Control, s.grace()))})
+	s.control = sweeps(recs)
+	return err
+}
+
+// pinned keeps a trial to the chosen flow class, if there is one.
+func (s *session) pinned(t probe.Trial) probe.Trial {
+	if s.class < len(s.classes) {
+		ports := s.classes[s.class].Ports
+		t.LocalPort = ports[s.pins%len(ports)]
+		s.pins++
+	}
+	return t
+}
+
+// Flow is what the tests met in one flow class: on one of several paths.
+type Flow struct {
+	Ports    []uint16     // source ports that take it, ascending
+	Routers  []netip.Addr // by TTL-1; invalid: silent
+	Verdict  probe.Verdict
+	Location *traceroute.Location // nil: not located
+}
+
+// flows repeats the finding in as many flow classes as were asked for, and
+// goes back to the class in use. Where a test is in the way of the next one,
+// no class could be told from another in any bearable time.
+func (n *nameQuestion) flows() error {
+	s := n.session
+	if n.lasting() {
+		return nil
+	}
+	class, syn, control := s.class, s.synSweep, s.control
+	defer func() { s.class, s.synSweep, s.control = class, syn, control }()
+	for class := range min(s.cfg.Flows, len(s.classes)) {
+		if s.cfg.Flows < 2 || n.findings.Differ() == 0 {
+			return nil
+		}
+		other := &nameQuestion{session: s, q: n.q, controls: n.controls, length: n.length, twice: n.twice, residual: n.residual, findings: n.findings}
+		if err := n.use(class); err != nil || s.ctx.Err() != nil {
+			return err
+		}
+		f := &other.findings
+		f.Tests, f.Trailing, f.Sweeps, f.Read = nil, nil, probe.Sweeps{}, probe.ReadSweep{}
+		f.Gap, f.Split, f.Sloped = nil, nil, nil // met on another path
+		var trials []probe.Trial
+		for range s.cfg.Repeat {
+			trials = append(trials, s.pinned(n.trial(s.remote, n.say(n.q.Name), probe.Test)), s.pinned(n.trial(s.remote, n.say(n.controls[0]), probe.Control)))
+		}
+		recs, err := s.exchange(trials)
+		for i, t := range trials {
+			other.file(t, recs[i])
+		}
+		if err == nil && s.ctx.Err() == nil {
+			err = other.locate()
+		}
+		flow := Flow{Ports: s.classes[class].Ports, Routers: s.classes[class].Routers, Verdict: probe.Decide(*f)}
+		if flow.Verdict.Interferes() {
+			flow.Location, _ = other.place()
+		}
+		n.byFlow = append(n.byFlow, flow)
+		if err != nil || s.ctx.Err() != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// traced is the first port of which the path is known; -1: there is none.
+func (s *session) traced() int {
+	return slices.IndexFunc(s.ports, func(p traceroute.PortSweep) bool { return p.Sweep.Summary().AnswerAt > 0 })
+}
+
+// retrace traces the path once more from a port of which it is known.
+func (s *session) retrace() []probe.Trial {
+	i := s.traced()
+	if i < 0 || s.cfg.Trace == TraceNever {
+		return nil
+	}
+	t := s.synTrial(s.remote, ttls(1, s.cfg.MaxTTL))
+	t.LocalPort = s.ports[i].Port
+	return []probe.Trial{t}
+}
+
+// settled compares the path with what it was. A route that changed meanwhile
+// makes the place doubtful, so it is searched for again, once.
+func (n *nameQuestion) settled() error {
+	s := n.session
+	i := s.traced()
+	if n.findings.Differ() == 0 || i < 0 {
+		return nil
+	}
+	if n.retraced == nil {
+		recs, err := s.exchange(s.retrace())
+		if n.retraced = recs; err != nil || s.ctx.Err() != nil {
+			return err
+		}
+	}
+	recs := n.retraced
+	after := sweeps(recs)
+	if len(after) == 0 {
+		return nil
+	}
+	changed, moved := traceroute.Changed(s.ports[i].Sweep, after[0])
+	if !moved {
+		return nil
+	}
+	s.res.Rerouted = changed
+	s.ports, s.classes, s.synSweep, s.control = nil, nil, nil, nil
+	s.synSweep = s.sweeps(recs)
+	s.syn.Sweep = summary(s.synSweep)
+	if s.doubtful() {
+		if err := s.sweepAgain(); err != nil || s.ctx.Err() != nil {
+			return err
+		}
+	}
+	if s.serverTTL() < 2 {
+		return n.locate()
+	}
+	recs, err := s.exchange([]probe.Trial{s.sweepTrial(n.say(n.controls[0]), probe.Control, s.grace())})
+	if s.control = s.sweeps(recs); err != nil || s.ctx.Err() != nil {
+		return err
+	}
+	return n.locate()
+}

@@ -1,0 +1,82 @@
+package diagnosis
+
+import (
+	"slices"
+	"time"
+
+	"github.com/rstprobe/rstprobe/probe"
+)
+
+// smallMSS is the segment size that every path carries (RFC 9293 §3.7.1).
+const smallMSS = 536
+
+// small asks the leading control again in small segments, both ways, where it
+// met silence: a path that loses large packets only is no censor.
+func (n *nameQuestion) small() error {
+	for _, o := range n.findings.Leading {
+		if o.Outcome != probe.Drop && o.Outcome != probe.Stall {
+			return nil
+		}
+	}
+	var trials []probe.Trial
+	for range n.cfg.Repeat {
+		t := n.trial(n.remote, n.stimulus(n.q, n.controls[0]), probe.Control)
+		t.MSS = smallMSS
+		trials = append(trials, t)
+	}
+	recs, err := n.exchange(trials)
+	n.findings.Small = observe(recs)
+	return err
+}
+
+// Transfers are watched for this long: enough for 64 KiB at 20 kB/s, a rate
+// below which nobody calls a page served.
+const transferTime = 3 * time.Second
+
+// large is the announced length from which on an answer is worth fetching
+// whole: volume cuts have been seen from 16 KiB on.
+const large = 16 << 10
+
+// transfer fetches the answer whole where it is large enough for a cut by
+// volume or for a throttle to show, control and test side by side.
+func (n *nameQuestion) transfer() error {
+	if n.q.Kind != probe.Host || n.findings.Failed() > 0 || !n.promised() {
+		return nil
+	}
+	n.cfg.Progress(string(n.q.Kind) + ": transfers")
+	var trials []probe.Trial
+	for i := range 2 * n.cfg.Repeat {
+		t := n.trial(n.remote, n.say(n.q.Name), probe.Test)
+		if i%2 == 1 {
+			t = n.trial(n.remote, n.say(n.controls[0]), probe.Control)
+		}
+		t.Watch = transferTime
+		trials = append(trials, t)
+	}
+	recs, err := n.exchange(trials)
+	if err != nil || n.ctx.Err() != nil {
+		return err
+	}
+	n.whole, n.findings.Tests, n.findings.Trailing = true, nil, nil
+	for i, t := range trials {
+		n.file(t, recs[i])
+	}
+	return nil
+}
+
+// promised reports whether a large answer was announced.
+func (n *nameQuestion) promised() bool {
+	for _, o := range slices.Concat(n.findings.Leading, n.findings.Trailing, n.findings.Tests) {
+		if o.Reply.Total >= large {
+			return true
+		}
+	}
+	return false
+}
+
+// heldUp reports whether answers to the test name, fetched whole, did not come
+// to their end in the time in which those to the controls did.
+func (n *nameQuestion) heldUp() bool {
+	short := func(o probe.Observation) bool { return o.Said < o.Reply.Total }
+	return n.whole && slices.ContainsFunc(n.findings.Tests, short) && !slices.ContainsFunc(n.findings.Trailing, short)
+}
