@@ -70,7 +70,7 @@ fuzz: ## run every fuzz target in turn (FUZZTIME=30s each)
 		/^ok/ { for (i = 0; i < n; i++) print $$2, name[i]; found += n; n = 0 } \
 		END { if (!found) { print "fuzz: no targets" > "/dev/stderr"; exit 1 } }' | while read -r package name; do \
 		echo "== $$package $$name"; \
-		$(GO) test -run='^$$' -fuzz="^$$name\$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=5s "$$package" </dev/null; \
+		$(GO) test -run='^$$' -fuzz="^$$name\$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=10x "$$package" </dev/null; \
 	done
 
 .PHONY: lint

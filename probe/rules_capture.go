@@ -84,5 +84,14 @@ func captureRules() []Rule {
 			"Data or an acknowledgment of the server's beside a reset of a host without the connection.",
 			"A host does one or the other.",
 			"A process that dies in between: the port is then closed for the next one.", "RFC 9293 §3.10.7.1."),
+		rule("kernel-reset-reason", Genuine, strongWeight, "the kernel of the sending host says that it sent the reset, and why",
+			"Lines of the tracepoint tcp:tcp_send_reset with the reset's addresses and ports, in its direction.",
+			"The sender itself testifies: it is no forgery, and the reason is that of the code that sent it.",
+			"A trace does not number resets: if there are more of them than the kernel sent, it proves none; and a host that knows no such connection also answers what comes after a forged one, so that this reason does not undo decisive evidence.",
+			"Linux, include/net/rstreason.h and include/trace/events/tcp.h."),
+		rule("socket-state", Weak, weakWeight, "what an end's kernel shows of the connection: its socket's state and queues, or that the reset arrived",
+			"Lines of ss with the connection's addresses and ports, and of the tracepoint tcp:tcp_receive_reset.",
+			"Unread bytes are why a close becomes a reset; one that is established afterwards did not end with a reset of its own.",
+			"It was listed at another time than the reset, and perhaps for a later connection between the same ports.", "ss(8)."),
 	}
 }

@@ -57,6 +57,9 @@ func (p *program) explain(c *cli.Context) error {
 func (p *program) explained(ctx context.Context, name string, o explainOptions) (doc report.Capture, err error) {
 	e := explain.New(o.maxFlows)
 	e.Only(o.filter.admits)
+	if err := p.join(e, o); err != nil {
+		return doc, err
+	}
 	cfg := flow.Config{MaxFlows: o.maxFlows, Want: e.Wants, Yield: func(c *flow.Conversation) { e.Add(*c) }}
 	all, ends := conversations{explainOptions: o}, twoends.New(o.maxFlows)
 	switch {

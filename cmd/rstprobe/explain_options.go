@@ -35,6 +35,10 @@ func explainFlags() []cli.Flag {
 			Usage: "hold a TTL-limited sweep (one connection per TTL) in FILE against the same with a harmless name in the capture `CONTROL`, and locate the box"},
 		&cli.StringFlag{Name: "server", Category: groupCapture,
 			Usage: "hold FILE, captured at the client, against the capture `SERVER` of the same traffic at the server; addresses and clocks may differ"},
+		&cli.StringFlag{Name: "reset-reasons", Category: groupCapture,
+			Usage: "hold the resets against what a Linux kernel says of them: `TRACE` is text with lines of the tracepoints tcp:tcp_send_reset and tcp:tcp_receive_reset"},
+		&cli.StringFlag{Name: "sockets", Category: groupCapture,
+			Usage: "show with the resets what became of the sockets: `LIST` is what ss -tan or ss -tino printed on one of the hosts"},
 		&cli.StringFlag{Name: "flow", Category: groupCapture,
 			Usage: "explain only the connection between two ends, in any order: `A,B` such as 192.0.2.1:40000,198.51.100.7:443"},
 		&cli.StringFlag{Name: "host", Category: groupCapture, Usage: "explain only connections of this address or network, `ADDR` such as 192.0.2.1 or 2001:db8::/32"},
@@ -57,6 +61,8 @@ type explainOptions struct {
 	output
 	control  string // a capture; "": none
 	server   string // likewise
+	reasons  string // a text file; "": none
+	sockets  string // likewise
 	filter   filter
 	only     report.Listing // "": everything, but what is harmless only counted
 	maxFlows int            // 0: the defaults
@@ -67,9 +73,12 @@ func explainOptionsFrom(c *cli.Context) (o explainOptions, err error) {
 	if o.output, err = outputFrom(c, report.CheckCapturePath); err != nil {
 		return o, err
 	}
-	for flag, to := range map[string]*string{"control": &o.control, "server": &o.server} {
-		if *to = c.String(flag); c.IsSet(flag) && *to == "" {
-			return o, usagef("--%s: write the name of a capture file", flag)
+	for _, f := range []struct {
+		flag, kind string
+		to         *string
+	}{{"control", "capture", &o.control}, {"server", "capture", &o.server}, {"reset-reasons", "text", &o.reasons}, {"sockets", "text", &o.sockets}} {
+		if *f.to = c.String(f.flag); c.IsSet(f.flag) && *f.to == "" {
+			return o, usagef("--%s: write the name of a %s file", f.flag, f.kind)
 		}
 	}
 	if o.control != "" && o.server != "" {

@@ -73,9 +73,14 @@ var Packages = []Package{
 	},
 	{
 		Name:    "internal/explain",
-		Imports: []string{"internal/packet", "internal/payload", "internal/flow", "probe", "traceroute"},
+		Imports: []string{"internal/packet", "internal/payload", "internal/flow", "internal/explain/join", "probe", "traceroute"},
 		Tests:   []string{"internal/capture"},
 		Why:     "explains conversations by the functions that judge live trials; it reads no file",
+	},
+	{
+		Name:    "internal/explain/join",
+		Imports: []string{"probe"},
+		Why:     "reads what kernels say of connections; what it means for a reset is for others",
 	},
 	{
 		Name:    "internal/explain/sweep",
@@ -285,7 +290,7 @@ var Modules = []Module{
 // from stored packets.
 var Pure = []string{
 	"internal/packet", "internal/payload", "internal/flow", "internal/residual", "internal/wire/utcp", "internal/lab/middlebox",
-	"probe", "traceroute", "internal/diagnosis", "internal/explain", "internal/explain/sweep", "internal/explain/twoends", "report",
+	"probe", "traceroute", "internal/diagnosis", "internal/explain", "internal/explain/join", "internal/explain/sweep", "internal/explain/twoends", "report",
 }
 
 // Impure lists the parts of the standard library that pure code must not

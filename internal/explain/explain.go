@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rstprobe/rstprobe/internal/explain/join"
 	"github.com/rstprobe/rstprobe/internal/flow"
 	"github.com/rstprobe/rstprobe/internal/packet"
 	"github.com/rstprobe/rstprobe/probe"
@@ -27,6 +28,8 @@ type Explainer struct {
 	seen    int
 	omitted int
 	where   votes
+	reasons join.Reasons
+	sockets join.Sockets
 }
 
 // New is an explainer that explains at most maxFlows conversations; 0:
@@ -176,6 +179,7 @@ func (e *Explainer) Finish() Report {
 			rep.Flows = append(rep.Flows, *f)
 		}
 	}
+	e.join(rep.Flows) // first: what a host owns up to confirms no box
 	confirm(rep.Flows)
 	rep.Verdict = verdict(rep)
 	return rep

@@ -59,7 +59,7 @@ func (h *heaps) add(j *Judgement) {
 	switch {
 	case j.byBox():
 		h.box.add(j)
-	case blamesBox(j.Author), j.Cause == "":
+	case blamesBox(j.Author), j.Author == probe.Undetermined && j.Cause == "":
 		h.suspected.add(j)
 	case j.Cause == "N1", j.Cause == "N2", j.Cause == "M9":
 		h.away.add(j)

@@ -84,6 +84,8 @@ func nameModels() []model {
 			box: resetter(middlebox.Resetter{Client: true, Follow: true})},
 		{name: "reset-both-ends", doc: "a tap resets client and server on a name", outcome: reset, authors: onPath,
 			box: resetter(middlebox.Resetter{Client: true, Server: true, ACK: true, Follow: true})},
+		{name: "reset-server-only", doc: "a box takes the packet with the name out and resets the server alone", outcome: drop, authors: inPath, silent: true,
+			box: resetter(middlebox.Resetter{Server: true, Drop: true, Follow: true, ACK: true})},
 		{name: "reset-tap-behind-ttl", doc: "a tap behind the router's TTL check resets the client", outcome: reset, authors: onPath, after: true,
 			box: resetter(tap)},
 		{name: "reset-slow", doc: "a tap resets the client 20 ms late", outcome: reset, authors: onPath,
