@@ -50,7 +50,7 @@ test: ## run all tests; those that need root say so and are skipped without it
 .PHONY: lab
 lab: ## run the tests that need a private network, skipping none: root, a user namespace or sudo
 	@export RSTPROBE_REQUIRE=all; \
-	run() { $(GO) test $(RACE) -count=1 -timeout 30m -parallel 6 $(TESTFLAGS) "$$@" $(LAB); }; \
+	run() { $(GO) test $(RACE) -count=1 -timeout 30m -parallel 3 $(TESTFLAGS) "$$@" $(LAB); }; \
 	userns='unshare --user --map-root-user --net --mount'; \
 	if [ "$$(id -u)" = 0 ]; then run; \
 	elif $$userns true 2>/dev/null; then \

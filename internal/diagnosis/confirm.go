@@ -30,7 +30,15 @@ func (n *nameQuestion) confirm() error {
 		splits, fins = n.splitTrials(), n.finTrials()
 	}
 	again := n.retrace()
-	recs, err := n.exchange(slices.Concat(trials, splits, fins, again))
+	var control []probe.Trial
+	if below && !n.lasting() && !n.poisoned() && n.unheard(at) {
+		control = append(control, n.sweep(n.controls[0], probe.Control, n.listen()))
+	}
+	recs, err := n.exchange(slices.Concat(control, trials, splits, fins, again))
+	if len(control) > 0 {
+		n.search.Control = append(n.search.Control, carriedOut(n.sweeps(recs[:1]))...)
+		recs = recs[1:]
+	}
 	if steps > 0 {
 		n.hold(trigger{key: recs[0].Key})
 	}
@@ -57,6 +65,22 @@ func (n *nameQuestion) confirm() error {
 		return nil
 	}
 	return n.timed()
+}
+
+// unheard reports whether no control copy with this TTL or more drew a Time
+// Exceeded although bare SYNs did: who acts then seems to let nothing pass.
+func (n *nameQuestion) unheard(at int) bool {
+	heard := func(all []traceroute.Sweep) bool {
+		return slices.ContainsFunc(all, func(s traceroute.Sweep) bool {
+			for ttl, r := range s.Replies {
+				if ttl >= at && r.Expired > 0 {
+					return true
+				}
+			}
+			return false
+		})
+	}
+	return !heard(n.search.Control) && heard(n.synSweep)
 }
 
 // bare reports whether the sweeps drew resets that answer our handshake rather

@@ -76,6 +76,10 @@ var (
 	wall = middlebox.Resetter{Client: true, Drop: true, Follow: true, DF: true}
 )
 
+// byChance allows a wider segment: which connections the box leaves alone
+// follows their ports, and those of a real kernel are not ours to choose.
+func byChance(w *Want, _, _ int) { w.Within = true }
+
 // nameModels act on a name in the first data packet.
 func nameModels() []model {
 	dropper := func() middlebox.Box { return &middlebox.Dropper{Match: middlebox.NameIs(Blocked)} }
@@ -106,9 +110,9 @@ func nameModels() []model {
 			box: resetter(wall)},
 		{name: "reject-behind-ttl", doc: "a router's filter, behind its TTL check, rejects with a reset", outcome: reset, authors: inPath, after: true,
 			box: resetter(wall)},
-		{name: "reset-half", doc: "a tap acts on every second connection", outcome: reset, authors: onPath,
+		{name: "reset-half", doc: "a tap acts on every second connection", outcome: reset, authors: onPath, change: byChance,
 			box: always(func() middlebox.Box { return &middlebox.Sometimes{Box: fresh(tap), Share: 0.5, Seed: 1} })},
-		{name: "reset-most", doc: "a tap acts on seven of ten connections", outcome: reset, authors: onPath,
+		{name: "reset-most", doc: "a tap acts on seven of ten connections", outcome: reset, authors: onPath, change: byChance,
 			box: always(func() middlebox.Box { return &middlebox.Sometimes{Box: fresh(tap), Share: 0.7, Seed: 2} })},
 		{name: "reset-on-retransmission", doc: "a tap acts on the second copy of the name only", outcome: reset, authors: onPath,
 			box: always(func() middlebox.Box { return &middlebox.OnRetransmission{Box: fresh(tap)} })},
