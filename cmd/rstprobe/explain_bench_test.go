@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -47,17 +46,6 @@ func BenchmarkExplain(b *testing.B) {
 	}
 	b.ReportMetric(float64(own.Nanoseconds())/float64(sums.Packets), "ns/packet")
 
-	tshark := time.Duration(math.MaxInt64)
-	for range 2 {
-		start := time.Now()
-		out, err := exec.CommandContext(b.Context(), "tshark", "-r", path, "-Y", "tcp.flags.reset==1").Output()
-		tshark = min(tshark, time.Since(start))
-		if err != nil {
-			b.Fatalf("tshark: %v", err)
-		}
-		if n := bytes.Count(out, []byte("\n")); n != sums.Resets {
-			b.Fatalf("tshark finds %d resets, want %d", n, sums.Resets)
-		}
-	}
+	tshark := capturetest.TShark(b, path, sums.Resets)
 	b.ReportMetric(float64(tshark)/float64(own), "tshark/own")
 }

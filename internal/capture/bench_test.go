@@ -1,12 +1,10 @@
 package capture_test
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -102,18 +100,7 @@ func BenchmarkTable(b *testing.B) {
 	}
 	perPacket(b, sums.Packets)
 
-	tshark := time.Duration(math.MaxInt64)
-	for range 2 {
-		start := time.Now()
-		out, err := exec.CommandContext(b.Context(), "tshark", "-r", path, "-Y", "tcp.flags.reset==1").Output()
-		tshark = min(tshark, time.Since(start))
-		if err != nil {
-			b.Fatalf("tshark: %v", err)
-		}
-		if n := bytes.Count(out, []byte("\n")); n != sums.Resets {
-			b.Fatalf("tshark finds %d resets, want %d", n, sums.Resets)
-		}
-	}
+	tshark := capturetest.TShark(b, path, sums.Resets)
 	b.ReportMetric(float64(tshark)/float64(own), "tshark/own")
 	b.ReportMetric(float64(sums.Packets)/tshark.Seconds(), "tshark-packets/s")
 }
