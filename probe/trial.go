@@ -137,6 +137,7 @@ type Trial struct {
 	MSS         uint16 // that we announce and keep to; 0: the usual 1460 (IPv6: 1440)
 
 	LocalPort uint16        // 0: leased
+	RTO       time.Duration // after which a lost SYN is sent again; 0: a second (RFC 6298 §2.1)
 	Timeout   time.Duration // silence limit after the SYN, and again after the stimulus; 0: one second
 	Linger    time.Duration // keep listening that long after a reset, or whatever else ends the trial: late packets are evidence
 	Watch     time.Duration // keep listening that long after an answer: a forged reset may come late; 0: Linger
@@ -154,6 +155,10 @@ const (
 	ReadNothing  Reader = ""
 	ReadFIN      Reader = "fin"      // our FIN: a server that holds the connection answers FIN, one that was reset in our name answers RST
 	ReadStimulus Reader = "stimulus" // a harmless request
+	// ReadSYNACK sends nothing behind the copies, nor anything before them: a
+	// server that has not heard of us since our SYN repeats its SYN-ACK (RFC
+	// 6298 §5), as long as nobody stops it or its packets.
+	ReadSYNACK Reader = "synack"
 )
 
 // Exchanger carries trials out on some network, all at the same time, started

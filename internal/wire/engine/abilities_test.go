@@ -146,6 +146,36 @@ func TestTriggerThenRead(t *testing.T) {
 	}
 }
 
+// TestReadSYNACK hears from a server that knows of our SYN only.
+func TestReadSYNACK(t *testing.T) {
+	oneWay := func() middlebox.Box {
+		return &middlebox.Flagged{Trigger: middlebox.NameIs(blocked), Box: &middlebox.Dropper{Match: middlebox.Any}}
+	}
+	for _, c := range []struct {
+		name      string
+		box       func() middlebox.Box
+		triggered int // SYN-ACKs that come again behind a copy that the box saw
+	}{
+		{"all packets are dropped", blackhole, 0},
+		{"it was reset in our name", killer, 0},
+		{"our packets are dropped only", oneWay, 1},
+	} {
+		bubble(t, c.name, func(t *testing.T) {
+			b := start(t, with(c.box), nil)
+			for _, read := range []struct {
+				trial probe.Trial
+				ttl   uint8
+				want  int
+			}{{b.trial(), 5, 1}, {b.test(), 2, 1}, {b.test(), 5, c.triggered}} {
+				read.trial.TTLs, read.trial.Reader, read.trial.Timeout = []uint8{read.ttl}, probe.ReadSYNACK, 2*time.Second
+				if _, o := b.one(read.trial); o.SYNACKs != read.want || o.SYNACK == nil || o.Stimulus == nil {
+					t.Errorf("%s with TTL %d: %d SYN-ACKs again, want %d", read.trial.Stimulus.Name, read.ttl, o.SYNACKs, read.want)
+				}
+			}
+		})
+	}
+}
+
 // second is a box that resets on the second sight of a trigger.
 type second struct {
 	middlebox.Box
@@ -350,13 +380,14 @@ func TestSenseless(t *testing.T) {
 	bubble(t, "", func(t *testing.T) {
 		b := start(t, topology, nil)
 		for what, change := range map[string]func(*probe.Trial){
-			"a sweep of ACKs":         func(t *probe.Trial) { t.Stimulus.Kind, t.TTLs = probe.ACK, []uint8{1, 2} },
-			"a reader after a SYN":    func(t *probe.Trial) { t.Stimulus.Kind, t.Reader = probe.SYN, probe.ReadFIN },
-			"a reader on nothing":     func(t *probe.Trial) { t.Unconnected, t.Reader = true, probe.ReadFIN },
-			"a reader after steps":    func(t *probe.Trial) { t.TTLs, t.Step, t.Reader = []uint8{1}, rtt, probe.ReadFIN },
-			"a SYN without handshake": func(t *probe.Trial) { t.Stimulus.Kind, t.Unconnected = probe.SYN, true },
-			"copies that are split":   func(t *probe.Trial) { t.TTLs, t.Split = []uint8{1}, []int{5} },
-			"a reader of no name":     func(t *probe.Trial) { t.Reader = "tarot" },
+			"a sweep of ACKs":                       func(t *probe.Trial) { t.Stimulus.Kind, t.TTLs = probe.ACK, []uint8{1, 2} },
+			"a reader after a SYN":                  func(t *probe.Trial) { t.Stimulus.Kind, t.Reader = probe.SYN, probe.ReadFIN },
+			"a reader on nothing":                   func(t *probe.Trial) { t.Unconnected, t.Reader = true, probe.ReadFIN },
+			"a SYN-ACK that ends with the stimulus": func(t *probe.Trial) { t.Reader = probe.ReadSYNACK },
+			"a reader after steps":                  func(t *probe.Trial) { t.TTLs, t.Step, t.Reader = []uint8{1}, rtt, probe.ReadFIN },
+			"a SYN without handshake":               func(t *probe.Trial) { t.Stimulus.Kind, t.Unconnected = probe.SYN, true },
+			"copies that are split":                 func(t *probe.Trial) { t.TTLs, t.Split = []uint8{1}, []int{5} },
+			"a reader of no name":                   func(t *probe.Trial) { t.Reader = "tarot" },
 			"a reader with nothing to say": func(t *probe.Trial) {
 				t.Reader, t.Read = probe.ReadStimulus, probe.Stimulus{Kind: probe.SYN}
 			},

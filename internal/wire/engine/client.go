@@ -31,6 +31,7 @@ func (e *Engine) client(t probe.Trial, port uint16) (utcp.Config, error) {
 		Step:        t.Step,
 		SplitGap:    t.SplitGap,
 		Pause:       t.Pause,
+		RTO:         t.RTO,
 		Timeout:     t.Timeout,
 		Linger:      t.Linger,
 		Watch:       t.Watch,
@@ -70,6 +71,8 @@ func check(t probe.Trial) error {
 		return fmt.Errorf("engine: a %s cannot follow a timed sweep", t.Reader)
 	case t.Unconnected && bare:
 		return fmt.Errorf("engine: %s is no stimulus to be sent without a handshake", t.Stimulus.Kind)
+	case t.Reader == probe.ReadSYNACK && len(t.TTLs) == 0:
+		return errors.New("engine: a stimulus that reaches the server ends the repeating of its SYN-ACK")
 	case t.Split != nil && t.TTLs != nil:
 		return errors.New("engine: copies of a sweep cannot be split")
 	}
@@ -105,6 +108,8 @@ func reader(t probe.Trial) (utcp.Reader, error) {
 	switch t.Reader {
 	case probe.ReadNothing:
 		return utcp.Reader{}, nil
+	case probe.ReadSYNACK:
+		return utcp.Reader{SYNACK: true}, nil
 	case probe.ReadFIN:
 		return utcp.Reader{FIN: true}, nil
 	case probe.ReadStimulus:

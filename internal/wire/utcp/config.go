@@ -17,11 +17,12 @@ type Copy struct {
 // number and at the system's TTL, to see what they did. The zero value is
 // none.
 type Reader struct {
-	Bytes []byte
-	FIN   bool // our FIN, without Bytes
+	Bytes  []byte
+	FIN    bool // our FIN, without Bytes
+	SYNACK bool // nothing, not even the acknowledgment of the handshake, until the peer repeats its SYN-ACK
 }
 
-func (r Reader) none() bool { return !r.FIN && len(r.Bytes) == 0 }
+func (r Reader) none() bool { return !r.FIN && !r.SYNACK && len(r.Bytes) == 0 }
 
 // Config says what one trial sends. Every field is required unless its
 // comment gives the meaning of zero.

@@ -28,6 +28,21 @@ func TestHandshake(t *testing.T) {
 		"0s S seq 0", "50ms . seq 1 ack 1", "50ms P. seq 1 ack 1 len 300", "100ms . seq 301 ack 6", "120ms R. seq 301 ack 6")
 }
 
+// TestStaleConnection: the peer has not heard that an earlier trial between
+// the same ports is over.
+func TestStaleConnection(t *testing.T) {
+	h := begin(t, Config{Copies: stimulus(300), Timeout: time.Second, RTO: 200 * ms})
+	h.want("the trial opens with a SYN", "S seq 0")
+	h.at(rtt)
+	h.hear(packet.ACK, 700, 900, "")
+	h.want("a challenge is answered with the reset that it asks for", "R seq 900")
+	h.at(250 * ms)
+	h.hear(packet.SYN|packet.ACK, 0, 1, "")
+	h.at(time.Minute)
+	h.wantLog("the SYN goes again and opens a connection like any other", "0s S seq 0", "50ms R seq 900", "200ms S seq 0 again",
+		"250ms . seq 1 ack 1", "250ms P. seq 1 ack 1 len 300", "650ms P. seq 1 ack 1 len 300 again", "1.25s expired", "1.25s R. seq 1 ack 1", "1.25s R. seq 301 ack 1")
+}
+
 // TestHeaders checks the fields that imitate a kernel's client.
 func TestHeaders(t *testing.T) {
 	type fields struct {

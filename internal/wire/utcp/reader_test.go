@@ -130,6 +130,24 @@ func TestReadFIN(t *testing.T) {
 	})
 }
 
+func TestReadSYNACK(t *testing.T) {
+	t.Run("repeated", func(t *testing.T) {
+		h := begin(t, Config{Copies: copies(4, 5), Reader: Reader{SYNACK: true}, Timeout: 3 * time.Second, Linger: 100 * ms})
+		h.open()
+		h.at(1050 * ms)
+		h.hear(packet.SYN|packet.ACK, 0, 1, "")
+		h.at(time.Minute)
+		h.wantEnd("a SYN-ACK that comes again is the answer", 1150*ms)
+		h.wantLog("nothing at the system's TTL but our reset", "0s S seq 0", copiesSent[2], copiesSent[3], "1.15s R. seq 1 ack 1")
+	})
+	t.Run("silence", func(t *testing.T) {
+		h := begin(t, Config{Copies: copies(4, 5), Reader: Reader{SYNACK: true}, Timeout: 3 * time.Second, Linger: 100 * ms})
+		h.open()
+		h.at(time.Minute)
+		h.wantLog("the half-open connection is taken back", "0s S seq 0", copiesSent[2], copiesSent[3], "3.05s expired", "3.05s R. seq 1 ack 1")
+	})
+}
+
 // TestPauseHeldBack: the pause counts from when the last copy left.
 func TestPauseHeldBack(t *testing.T) {
 	h := begin(t, Config{Copies: copies(4, 4), Reader: Reader{FIN: true}, Pause: 300 * ms, Timeout: time.Second})

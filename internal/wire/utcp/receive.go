@@ -49,6 +49,13 @@ func (c *Conn) Receive(at, now time.Time, p packet.Packet, n int) {
 // receiveSYNACK completes the handshake.
 func (c *Conn) receiveSYNACK(at, now time.Time, p packet.Packet) {
 	s := p.TCP
+	if s.Flags == packet.ACK && s.Ack != c.cfg.ISN.Add(1) {
+		// The peer may hold an earlier connection between the same ports, whose
+		// reset got lost, and challenges us (RFC 5961 §4.2). Once it is gone the
+		// SYN that goes again opens ours.
+		c.push(packet.RST, s.Ack) // RFC 9293 §3.10.7.3
+		return
+	}
 	if !s.Flags.Has(packet.SYN|packet.ACK) || s.Ack != c.cfg.ISN.Add(1) {
 		return
 	}
@@ -67,7 +74,9 @@ func (c *Conn) receiveSYNACK(at, now time.Time, p packet.Packet) {
 		c.rto = max(minRTO, 2*c.rtt)
 	}
 	c.resent, c.rtoAt = 0, time.Time{}
-	c.push(packet.ACK, c.sndNxt)
+	if !c.cfg.Reader.SYNACK {
+		c.push(packet.ACK, c.sndNxt)
+	}
 	if c.plan = c.script(); len(c.plan) == 0 {
 		c.end(now, c.cfg.Linger)
 		return
@@ -82,6 +91,10 @@ func (c *Conn) receiveSegment(now time.Time, p packet.Packet) {
 		c.tsEcho = val
 	}
 	if s.Flags.Has(packet.SYN) { // the SYN-ACK again: our ACK was lost, or deferred accept
+		if c.cfg.Reader.SYNACK {
+			c.end(now, c.cfg.Linger)
+			return
+		}
 		c.acknowledge()
 		return
 	}

@@ -84,7 +84,7 @@ func (c *Conn) script() []line {
 	case r.FIN:
 		reader.flags = packet.FIN | packet.ACK
 		plan = append(plan, reader)
-	case !r.none():
+	case len(r.Bytes) > 0:
 		reader.flags, reader.data = packet.PSH|packet.ACK, r.Bytes
 		plan = append(plan, c.cut(reader)...)
 	}
