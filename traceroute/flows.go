@@ -21,9 +21,10 @@ type Class struct {
 }
 
 // Classes sorts source ports by the routers that their sweeps heard of. A
-// missing answer says nothing, so it never keeps two ports apart; of several
-// classes that a port fits, the one that knows most of its routers takes it.
-// The largest class is first; of two as large, that of the lower port.
+// missing answer says nothing, so it never keeps two ports apart; a port that
+// in the end fits several classes is in none of them, since nobody knows which
+// way it takes. The largest class is first; of two as large, that of the lower
+// port.
 func Classes(sweeps []PortSweep) []Class {
 	all := make([]Class, 0, len(sweeps))
 	for _, s := range sweeps {
@@ -47,6 +48,29 @@ func Classes(sweeps []PortSweep) []Class {
 		}
 		classes[best].take(c)
 	}
+	for i := range classes {
+		classes[i].Ports = nil
+	}
+	for _, c := range all {
+		fits := -1
+		for i, into := range classes {
+			if len(into.differs(c)) > 0 {
+				continue
+			}
+			if fits >= 0 {
+				fits = -1
+				break
+			}
+			fits = i
+		}
+		if fits >= 0 {
+			classes[fits].Ports = append(classes[fits].Ports, c.Ports...)
+		}
+	}
+	for i := range classes {
+		slices.Sort(classes[i].Ports)
+	}
+	classes = slices.DeleteFunc(classes, func(c Class) bool { return len(c.Ports) == 0 })
 	slices.SortStableFunc(classes, func(a, b Class) int {
 		return cmp.Or(cmp.Compare(len(b.Ports), len(a.Ports)), cmp.Compare(a.Ports[0], b.Ports[0]))
 	})
@@ -109,8 +133,6 @@ func (c Class) differs(d Class) []int {
 }
 
 func (c *Class) take(d Class) {
-	c.Ports = append(c.Ports, d.Ports...)
-	slices.Sort(c.Ports)
 	c.Routers = append(c.Routers, make([]netip.Addr, max(0, len(d.Routers)-len(c.Routers)))...)
 	for i, r := range d.Routers {
 		if !c.Routers[i].IsValid() {

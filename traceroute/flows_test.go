@@ -39,7 +39,8 @@ func TestClasses(t *testing.T) {
 		{"two ways, the larger first", []string{"abc", "adc", "adc"}, [][]uint16{{2, 3}, {1}}, []int{2}},
 		{"two as large, the lower port first", []string{"adc", "abc", "adc", "abc"}, [][]uint16{{1, 3}, {2, 4}}, []int{2}},
 		{"silence keeps nobody apart", []string{"abc", "a.c", "..."}, [][]uint16{{1, 2, 3}}, nil},
-		{"silence goes where most is known alike", []string{"abx", "cdy", "cdy", ".d."}, [][]uint16{{2, 3, 4}, {1}}, []int{1, 2, 3}},
+		{"silence goes where it fits alone", []string{"abx", "cdy", "cdy", ".d."}, [][]uint16{{2, 3, 4}, {1}}, []int{1, 2, 3}},
+		{"silence that fits two ways goes nowhere", []string{"abx", "ady", "ady", "a.."}, [][]uint16{{2, 3}, {1}}, []int{2, 3}},
 		{"another length", []string{"abc", "abcd"}, [][]uint16{{1}, {2}}, []int{4}},
 		{"three ways", []string{"abc", "adc", "aec"}, [][]uint16{{1}, {2}, {3}}, []int{2}},
 	} {
