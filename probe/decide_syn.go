@@ -108,6 +108,10 @@ func (f SYNFindings) decide() Verdict {
 		return f.dropped(v)
 	case v.Outcome == Unreachable:
 		return f.unreachable(v)
+	default:
+		// It opens, and ends at once: some hosts accept and think better of it.
+		v.Trigger = TriggerUnknown
+		v.Next = "test with --sni or --host: what comes after the handshake is compared there with the host's genuine resets"
 	}
 	return v
 }

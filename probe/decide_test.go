@@ -153,6 +153,8 @@ func synCases() []synCase {
 		{"open, one lost", SYNFindings{Tests: append(times(2, open), lost.observe())}, axes{OK, TriggerNone, Server, "", Likely}},
 		{"answered and refused", SYNFindings{Tests: times(3, both)}, axes{Refused, TriggerSYN, OnPath, "M1", Proved}},
 		{"reset behind the SYN-ACK", SYNFindings{Tests: times(3, forgedACK)}, axes{Reset, TriggerSYN, OnPath, "M2", Proved}},
+		{"reset by itself once our acknowledgment is there", SYNFindings{Tests: times(3, begin(false).syn().synack().wait(rtt).rst(0))},
+			axes{Reset, TriggerUnknown, Undetermined, "", UndeterminedDegree}},
 		{"refused, and nothing to compare with", SYNFindings{Tests: times(3, refused)}, axes{Refused, TriggerNone, Server, "S1", Likely}},
 		{"refused where the server is", SYNFindings{Tests: times(3, refused), Sweep: sweep(0, 7, ownTTL, 1, 2, 3, 4, 5, 6), Other: reference},
 			axes{Refused, TriggerNone, Server, "S1", Proved}},

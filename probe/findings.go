@@ -25,6 +25,8 @@ type Findings struct {
 	Small            []Observation // the control stimulus in segments of 536 bytes and less, both ways (RFC 9293 §3.7.1)
 	Alone            []Observation // as many controls as there had been trials, none with the test name among them, after a pause
 	Later            []Observation // the control stimulus again, after the tests: what failed tests leave behind
+	Halfway          []Observation // copies of the test stimulus that end just before the server, on connections of which it knows our SYN only (ReadSYNACK)
+	HalfwayControl   []Observation // the same of a control stimulus
 	Read             ReadSweep     // zero: not read
 	Nearer           int           // hops by which what completes the handshake is nearer than the control address; 0: it is not, or not known
 	Sweeps           Sweeps        // zero: not swept

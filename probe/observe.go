@@ -21,6 +21,7 @@ type Observation struct {
 
 	RTT      time.Duration // of the handshake; 0: no SYN-ACK, or its SYN was retransmitted
 	SYNACK   *Seen         // the first SYN-ACK
+	SYNACKs  int           // that came again behind the stimulus
 	Stimulus *Seen         // the first packet that carried the stimulus
 	Reader   *Seen         // the first packet of what followed TTL-limited copies (see Trial.Reader), or our FIN where nothing was said before; nil: none
 	Resets   []Seen        // all resets on the flow, in order; exact duplicates within a millisecond once
@@ -117,6 +118,9 @@ func (o *Observation) note(e flow.Event) {
 			if o.Retries == 0 && len(o.Sent) > 0 {
 				o.RTT = e.At - o.Sent[0].At
 			}
+		}
+		if o.Stimulus != nil {
+			o.SYNACKs++
 		}
 		return
 	}

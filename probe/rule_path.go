@@ -22,11 +22,46 @@ func belowServerTTL(f *Findings) *Evidence {
 	return &Evidence{Packets: s.Hits, Detail: detail}
 }
 
+// repeats are the copies behind which the SYN-ACK came again, and all those
+// that tell.
+func repeats(copies []Observation) (again, all int) {
+	for _, o := range copies {
+		if o.SYNACK == nil || o.Stimulus == nil || o.Cut {
+			continue
+		}
+		all++
+		if o.SYNACKs > 0 {
+			again++
+		}
+	}
+	return again, all
+}
+
+func synackStops(f *Findings) *Evidence {
+	again, all := repeats(f.Halfway)
+	usual, controls := repeats(f.HalfwayControl)
+	if all < 3 || controls < 3 || 4*usual < 3*controls || again > 1 || 3*again > all {
+		return nil
+	}
+	e := Evidence{Detail: fmt.Sprintf("behind %d of %d test copies the SYN-ACK came again, and behind %d of %d control copies", again, all, usual, controls)}
+	for _, o := range f.Halfway {
+		if o.Stimulus != nil {
+			e.Packets = append(e.Packets, o.Stimulus.N)
+		}
+	}
+	return &e
+}
+
+// fewestSilent is about how many copies no router must have said anything: of
+// one or two, the error may have got lost.
+const fewestSilent = 3
+
 func lostBeforeServer(f *Findings) *Evidence {
 	s := f.Sweeps
 	// Where the controls meet silence as well, the difference is one of a few
 	// ICMP errors, and may be loss.
-	if !f.served() || f.anyName() || len(s.Hits) > 0 || s.At == 0 || s.At >= s.ServerTTL || len(s.Control) == 0 || len(s.Passed) > 0 || !enough(s.Votes, s.Rounds) {
+	if !f.served() || f.anyName() || len(s.Hits) > 0 || s.At == 0 || s.At >= s.ServerTTL || len(s.Control) == 0 || len(s.Passed) > 0 || !enough(s.Votes, s.Rounds) ||
+		s.Rounds*(s.ServerTTL-s.At) < fewestSilent {
 		return nil
 	}
 	return &Evidence{Packets: s.Control, Detail: fmt.Sprintf("no Time Exceeded about test copies from TTL %d on in %d of %d sweeps, %d about control copies", s.At, s.Votes, s.Rounds, len(s.Control))}

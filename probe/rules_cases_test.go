@@ -18,6 +18,16 @@ func moreRuleCases() map[RuleID][]ruleCase {
 		change(&r)
 		return reading(r)
 	}
+	unrepeated := func() *script { return begin(false).syn().synack().copies(6).silent() }
+	repeating := func() *script { return begin(false).syn().synack().copies(6).wait(time.Second).synack() }
+	// halfway are tests of which all readers see the SYN-ACK again behind
+	// control copies, and some behind test copies.
+	halfway := func(again, all int) Findings {
+		return with(about(dropped()), func(f *Findings) {
+			f.HalfwayControl = times(3, repeating())
+			f.Halfway = append(times(again, repeating()), times(all-again, unrepeated())...)
+		})
+	}
 	triple := func(gap time.Duration, changes ...[]change) *script {
 		s := asking().wait(rtt / 4)
 		for i, c := range changes {
@@ -36,6 +46,17 @@ func moreRuleCases() map[RuleID][]ruleCase {
 			{"controls fare as badly", read(func(r *ReadSweep) { r.ControlBad = 5 }), false},
 			{"no control read", read(func(r *ReadSweep) { r.Controls = 0 }), false},
 			{"not read", about(stalled()), false},
+		},
+		"synack-stops": {
+			{"it stops behind every test copy", halfway(0, 3), true},
+			{"lost behind a control copy, once of four", with(halfway(0, 3), func(f *Findings) {
+				f.HalfwayControl = append(times(3, repeating()), unrepeated().observe())
+			}), true},
+			{"it goes on", halfway(3, 3), false},
+			{"it goes on behind two of four", with(halfway(0, 2), func(f *Findings) { f.Halfway = append(f.Halfway, times(2, repeating())...) }), false},
+			{"a server that never repeats it", with(halfway(0, 3), func(f *Findings) { f.HalfwayControl = times(3, unrepeated()) }), false},
+			{"two tests only", halfway(0, 2), false},
+			{"no connection to tell from", with(halfway(0, 3), func(f *Findings) { f.Halfway = times(3, begin(false).syn().silent()) }), false},
 		},
 		"reset-in-our-name": {
 			{"the server had been reset", read(func(r *ReadSweep) { r.ServerReset = true }), true},

@@ -78,6 +78,7 @@ func TestRules(t *testing.T) {
 			{"only control copies go on", swept(dropped(), func(s *Sweeps) { s.Control = []int{7, 8} }), true},
 			{"test copies go on", swept(dropped(), func(s *Sweeps) { s.Control, s.Passed = []int{7, 8}, []int{9} }), false},
 			{"routers silent to everybody", swept(dropped(), func(*Sweeps) {}), false},
+			{"one round, one silent copy: its error may have got lost", swept(dropped(), func(s *Sweeps) { s.Control, s.Rounds, s.Votes, s.At = []int{7}, 1, 1, s.ServerTTL-1 }), false},
 			{"lost at the server only", swept(dropped(), func(s *Sweeps) { s.Control, s.At = []int{7}, 7 }), false},
 			{"something answers", swept(forged(), func(s *Sweeps) { s.Control, s.Hits = []int{7}, []int{8} }), false},
 		},

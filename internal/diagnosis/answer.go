@@ -75,6 +75,7 @@ type nameQuestion struct {
 	retraced []flow.Record // the path once more; nil: not traced again yet
 	shy      bool          // what acts leaves many connections alone
 	whole    bool          // answers are fetched whole
+	parted   bool          // the tests fail on some of several paths only
 	twice    bool          // the test stimulus is sent two times: the box acts on retransmissions only
 }
 

@@ -53,7 +53,7 @@ func rank(t Test, r *Result) (probe.Overall, string) {
 	switch {
 	case v.Interferes() && (v.Confidence == probe.Proved || v.Confidence == probe.Likely):
 		return probe.Interference, fmt.Sprintf("%s to %s is %s by %s%s, not by the server (%s).",
-			what, target, ended(v), authors[v.Author], place(t.Location, r.Path.ServerTTL), v.Confidence)
+			what, target, ended(v), authors[v.Author], place(t.Location, r.Path.ServerTTL)+onPaths(t.Flows), v.Confidence)
 	case v.Outcome == probe.OK:
 		return probe.Clean, fmt.Sprintf("%s to %s is answered normally (%d of %d); nothing interferes.", what, target, v.Counts.TestTotal-v.Counts.TestBad, v.Counts.TestTotal)
 	case v.Outcome == probe.Refused && v.Author == probe.Server:
@@ -93,6 +93,9 @@ func subject(t Test) string {
 func ended(v probe.Verdict) string {
 	switch v.Cause {
 	case "M10":
+		if v.Outcome != probe.Stall {
+			return "now and then " + done[v.Outcome]
+		}
 		return "throttled"
 	case "M13":
 		return "blocked for what was said before"
@@ -123,6 +126,20 @@ func place(l *traceroute.Location, serverTTL int) string {
 		return " at " + end(*l.Device, serverTTL)
 	}
 	return " between " + end(l.After, serverTTL) + " and " + end(l.At, serverTTL)
+}
+
+// onPaths says on how many of several paths, unless on all of them.
+func onPaths(flows []Flow) string {
+	bad := 0
+	for _, f := range flows {
+		if f.Verdict.Interferes() {
+			bad++
+		}
+	}
+	if bad == 0 || bad == len(flows) {
+		return ""
+	}
+	return fmt.Sprintf(" on %d of %d equal paths", bad, len(flows))
 }
 
 func end(p traceroute.Point, serverTTL int) string {

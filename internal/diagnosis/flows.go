@@ -10,8 +10,8 @@ import (
 )
 
 // classPorts is from how many source ports the path is traced where several
-// paths are seen or asked for: of two equal paths, all sixteen take the same
-// one once in 32768 times.
+// paths are seen, asked for or suspected: of two equal paths, all sixteen take
+// the same one once in 32768 times.
 const classPorts = 16
 
 // mostClasses is in how many classes the tests are compared. Equal paths are
@@ -29,15 +29,29 @@ func (s *session) sweeps(recs []flow.Record) []traceroute.Sweep {
 	return sweeps(recs)
 }
 
-// choosePath finds the flow classes, where sweeps from several ports did not
-// agree on the routers or where more than one class is asked for. From then on
-// sweeps keep to the ports of one class.
+// choosePath settles on one of several paths before the box is searched for,
+// where sweeps from several ports did not agree on the routers, where the
+// tests did not agree, or where more than one path is asked for.
 func (n *nameQuestion) choosePath() error {
 	s := n.session
-	if s.classes != nil || s.serverTTL() < 2 || s.cfg.Flows < 2 && len(traceroute.Classes(s.ports)) < 2 {
+	if s.classes != nil || s.serverTTL() < 2 || s.cfg.Flows < 2 && len(traceroute.Classes(s.ports)) < 2 && !n.uneven() {
 		return nil
 	}
-	if !n.undisturbed() {
+	return n.classify()
+}
+
+// nowhere reports whether nothing of what makes the tests fail was seen this
+// side of the server, on what may be one of several paths.
+func (n *nameQuestion) nowhere() bool {
+	below := func(at int) bool { return at > 0 && at < n.serverTTL() }
+	return n.classes == nil && n.serverTTL() > 1 && !below(n.findings.Sweeps.At) && !below(n.findings.Read.At)
+}
+
+// classify finds the flow classes. From then on sweeps keep to the ports of
+// one class, and where the tests fail on some paths only, so do the tests.
+func (n *nameQuestion) classify() error {
+	s := n.session
+	if n.lasting() || !n.undisturbed() {
 		return nil
 	}
 	s.cfg.Progress("path: from several source ports")
@@ -50,24 +64,35 @@ func (n *nameQuestion) choosePath() error {
 	s.ports = nil
 	s.sweeps(recs)
 	s.classed, s.classes = s.ports, traceroute.Classes(s.ports)
-	if err != nil || s.ctx.Err() != nil {
+	if err != nil || s.ctx.Err() != nil || len(s.classes) < 2 {
 		return err
 	}
 	class, err := n.affected()
 	if err != nil || s.ctx.Err() != nil {
 		return err
 	}
-	return n.use(class)
+	if err := n.use(class); err != nil || s.ctx.Err() != nil || !n.parted {
+		return err
+	}
+	before := n.findings
+	err = n.keepTo()
+	if err == nil && 2*n.findings.Failed() < len(n.findings.Tests) { // it is not the way out alone that matters
+		n.findings, n.parted = before, false
+	}
+	return err
 }
 
-// affected is the flow class in which the most tests fail: where tests do not
-// agree, it may be because a box stands on one of the paths. Of classes alike
-// it is the largest.
+// uneven reports whether so many tests failed, and so many did not, that a box
+// on one of several paths may be the reason.
+func (n *nameQuestion) uneven() bool {
+	bad, all := n.findings.Failed(), len(n.findings.Tests)
+	return bad >= 2 && bad < all && 2*mostClasses*bad >= all
+}
+
+// affected is the flow class in which the most tests fail: a box may stand on
+// one of the paths. Of classes alike it is the largest.
 func (n *nameQuestion) affected() (int, error) {
 	s := n.session
-	if len(s.classes) < 2 || n.lasting() || n.findings.Failed() == len(n.findings.Tests) {
-		return 0, nil
-	}
 	classes := min(len(s.classes), mostClasses)
 	var trials []probe.Trial
 	for s.class = range classes {
@@ -78,7 +103,7 @@ func (n *nameQuestion) affected() (int, error) {
 		}
 	}
 	recs, err := s.exchange(trials)
-	most, best := 0, 0
+	most, best, least := 0, 0, s.cfg.Repeat
 	for class := range classes {
 		bad := 0
 		for _, o := range observe(recs[class*s.cfg.Repeat : (class+1)*s.cfg.Repeat]) {
@@ -86,11 +111,32 @@ func (n *nameQuestion) affected() (int, error) {
 				bad++
 			}
 		}
+		least = min(least, bad)
 		if bad > most {
 			most, best = bad, class
 		}
 	}
+	n.parted = most == s.cfg.Repeat && least == 0
 	return best, err
+}
+
+// keepTo makes the tests again, with controls beside them, in the class in
+// use. Those made before went on all paths.
+func (n *nameQuestion) keepTo() error {
+	var trials []probe.Trial
+	for range n.cfg.Repeat {
+		trials = append(trials, n.pinned(n.trial(n.remote, n.say(n.q.Name), probe.Test)), n.pinned(n.trial(n.remote, n.say(n.controls[0]), probe.Control)))
+	}
+	recs, err := n.exchange(trials)
+	if err != nil || n.ctx.Err() != nil {
+		return err
+	}
+	n.findings.Tests, n.findings.Trailing = nil, nil
+	for i, t := range trials {
+		n.file(t, recs[i])
+	}
+	n.triggers = triggers(trials, recs, n.remote)
+	return nil
 }
 
 // use keeps to one flow class, and traces it with the control.
@@ -112,7 +158,7 @@ func (n *nameQuestion) use(class int) error {
 
 // pinned keeps a trial to the chosen flow class, if there is one.
 func (s *session) pinned(t probe.Trial) probe.Trial {
-	if s.class < len(s.classes) {
+	if len(s.classes) > 1 {
 		ports := s.classes[s.class].Ports
 		t.LocalPort = ports[s.pins%len(ports)]
 		s.pins++
@@ -128,20 +174,22 @@ type Flow struct {
 	Location *traceroute.Location // nil: not located
 }
 
-// flows repeats the finding in as many flow classes as were asked for, and
-// goes back to the class in use. Where a test is in the way of the next one,
-// no class could be told from another in any bearable time.
+// flows repeats the finding in as many flow classes as were asked for, or in
+// all of them where the tests fail in some only, and goes back to the class in
+// use. Where a test is in the way of the next one, no class could be told from
+// another in any bearable time.
 func (n *nameQuestion) flows() error {
 	s := n.session
-	if n.lasting() {
+	wanted := s.cfg.Flows
+	if n.parted {
+		wanted = max(wanted, mostClasses)
+	}
+	if n.lasting() || wanted < 2 || n.findings.Differ() == 0 {
 		return nil
 	}
 	class, syn, control := s.class, s.synSweep, s.control
 	defer func() { s.class, s.synSweep, s.control = class, syn, control }()
-	for class := range min(s.cfg.Flows, len(s.classes)) {
-		if s.cfg.Flows < 2 || n.findings.Differ() == 0 {
-			return nil
-		}
+	for class := range min(wanted, len(s.classes)) {
 		other := &nameQuestion{session: s, q: n.q, controls: n.controls, length: n.length, twice: n.twice, residual: n.residual, findings: n.findings}
 		if err := n.use(class); err != nil || s.ctx.Err() != nil {
 			return err
@@ -149,14 +197,7 @@ func (n *nameQuestion) flows() error {
 		f := &other.findings
 		f.Tests, f.Trailing, f.Sweeps, f.Read = nil, nil, probe.Sweeps{}, probe.ReadSweep{}
 		f.Gap, f.Split, f.Sloped = nil, nil, nil // met on another path
-		var trials []probe.Trial
-		for range s.cfg.Repeat {
-			trials = append(trials, s.pinned(n.trial(s.remote, n.say(n.q.Name), probe.Test)), s.pinned(n.trial(s.remote, n.say(n.controls[0]), probe.Control)))
-		}
-		recs, err := s.exchange(trials)
-		for i, t := range trials {
-			other.file(t, recs[i])
-		}
+		err := other.keepTo()
 		if err == nil && s.ctx.Err() == nil {
 			err = other.locate()
 		}

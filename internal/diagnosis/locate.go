@@ -9,15 +9,27 @@ import (
 	"github.com/rstprobe/rstprobe/traceroute"
 )
 
-// locate places what makes the tests fail, in the way that suits what it
-// does. Where it answers: stamped bursts, one vote each, confirmed by a timed
-// step. Where it swallows the stimulus: pairs of control and test sweeps. Where
-// no copy below the server's distance draws or loses anything: a reader behind
-// the copies, and at last the way back alone.
+// locate places what makes the tests fail. Where nothing is found, the tests
+// may have gone another way than the copies.
 func (n *nameQuestion) locate() error {
 	if n.findings.Differ() == 0 && !n.heldUp() || n.cfg.Trace == TraceNever || n.serverTTL() == 0 {
 		return nil
 	}
+	if err := n.seek(); err != nil || n.ctx.Err() != nil || !n.nowhere() {
+		return err
+	}
+	if err := n.classify(); err != nil || n.ctx.Err() != nil || len(n.classes) < 2 {
+		return err
+	}
+	return n.seek()
+}
+
+// seek searches for the box in the way that suits what it does. Where it
+// answers: stamped bursts, one vote each, confirmed by a timed step. Where it
+// swallows the stimulus: pairs of control and test sweeps. Where no copy below
+// the server's distance draws or loses anything: a reader behind the copies,
+// and at last the way back alone.
+func (n *nameQuestion) seek() error {
 	n.cfg.Progress(string(n.q.Kind) + ": locating")
 	// What an earlier search found may be of another route.
 	n.findings.Sweeps, n.findings.Read, n.readings = probe.Sweeps{}, probe.ReadSweep{}, traceroute.Readings{}

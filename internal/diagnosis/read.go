@@ -176,9 +176,33 @@ func (n *nameQuestion) readAll(ttls []uint8, name string) ([]traceroute.Reading,
 	return all, key, err
 }
 
+// halfway are copies that end just before the server, on connections of which
+// it knows our SYN only. It is a reader by itself: where what acts is silent,
+// it tells whether the server's own packets are stopped as well.
+func (n *nameQuestion) halfway() []probe.Trial {
+	if !n.swallowed() || n.findings.Halfway != nil {
+		return nil
+	}
+	last := uint8(n.serverTTL() - 1) //nolint:gosec // 1 … 63
+	var trials []probe.Trial
+	for range n.cfg.Repeat {
+		for _, name := range []string{n.controls[0], n.q.Name} {
+			t := n.reading(last, name, probe.ReadSYNACK)
+			t.Pause, t.Timeout, t.Linger = 0, synackRTO+n.minRTT()+n.grace(), n.grace()
+			trials = append(trials, t)
+		}
+	}
+	return trials
+}
+
+// synackRTO is when a SYN-ACK comes again: a second after the first (RFC 6298
+// §2.1), and as much as a fifth later by the timers of kernels.
+const synackRTO = 1200 * time.Millisecond
+
 // readBatch carries out rounds of readings at the same time.
 func (n *nameQuestion) readBatch(rs *traceroute.Readings, near []uint8, rounds int) error {
-	var trials []probe.Trial
+	trials := n.halfway()
+	apart := len(trials)
 	for range rounds {
 		for _, ttl := range near {
 			trials = append(trials, n.reading(ttl, n.controls[0], probe.ReadStimulus), n.reading(ttl, n.q.Name, probe.ReadStimulus))
@@ -188,7 +212,14 @@ func (n *nameQuestion) readBatch(rs *traceroute.Readings, near []uint8, rounds i
 	if err != nil || n.ctx.Err() != nil {
 		return err
 	}
-	for of := range slices.Chunk(recs, 2*len(near)) {
+	for i, rec := range recs[:apart] {
+		list := &n.findings.Halfway
+		if trials[i].Role == probe.Control {
+			list = &n.findings.HalfwayControl
+		}
+		*list = append(*list, probe.Observe(rec))
+	}
+	for of := range slices.Chunk(recs[apart:], 2*len(near)) {
 		var round []traceroute.Reading
 		for i := 0; i < len(of); i += 2 {
 			rs.Control = append(rs.Control, traceroute.Reading{TTL: near[i/2], Met: probe.Observe(of[i])})

@@ -125,6 +125,11 @@ func (s *session) finish(err error) (Result, error) {
 // records are in that order; those of an interrupted run are as far as they
 // came.
 func (s *session) exchange(trials []probe.Trial) ([]flow.Record, error) {
+	for i := range trials {
+		if trials[i].Stimulus.Kind != probe.SYN { // of which the patience is what is measured
+			trials[i].RTO = s.rto()
+		}
+	}
 	recs, err := s.cfg.Exchanger.Exchange(s.ctx, trials...)
 	if s.ctx.Err() != nil {
 		err = nil
@@ -170,6 +175,16 @@ func (s *session) timeout() time.Duration {
 		return s.cfg.Timeout
 	}
 	return max(4*s.minRTT(), time.Second)
+}
+
+// rto is when a lost SYN goes again once the round trip is known, so that it
+// does so within the timeout: that of one sample (RFC 6298 §2.2), and as little
+// as Linux's TCP_RTO_MIN. 0: not known.
+func (s *session) rto() time.Duration {
+	if s.minRTT() == 0 {
+		return 0
+	}
+	return max(3*s.minRTT(), 200*time.Millisecond)
 }
 
 // synTimeout leaves room for a lost SYN to be sent again.

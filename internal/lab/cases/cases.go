@@ -44,6 +44,7 @@ type Want struct {
 	Device    int             // the router that may be named; 0: it does not matter
 	Within    bool            // the segment may be wider, as long as it holds this one
 	Boxes     int             // how many are told apart; 0: one, or it does not matter
+	Paths     int             // on how many paths the tests are compared, and fail on one; 0: it does not matter
 	Scope     residual.Scope  // of what is left behind; "": it does not matter
 }
 

@@ -24,6 +24,16 @@ func (c Case) Check(r diagnosis.Result) []string {
 	among(&wrong, "outcome", t.Verdict.Outcome, c.Want.Outcome)
 	among(&wrong, "author", t.Verdict.Author, c.Want.Authors)
 	among(&wrong, "cause", t.Verdict.Cause, c.Want.Causes)
+	if c.Want.Paths > 0 {
+		failed := 0
+		for _, f := range t.Flows {
+			if f.Verdict.Interferes() {
+				failed++
+			}
+		}
+		differ("number of paths", len(t.Flows), c.Want.Paths)
+		differ("number of paths on which the tests fail", failed, 1)
+	}
 	if c.Want.Boxes > 0 {
 		differ("number of boxes", len(t.Boxes), c.Want.Boxes)
 	}

@@ -71,9 +71,16 @@ func paths(ipv6 bool) []Case {
 			c.Want.After, c.Want.At = 4, 5
 		}),
 		build("tap-on-one-leg", "equal paths, a tap on one of them", func(c *Case) {
-			c.Simulated, c.Flows = true, 2
+			c.Simulated = true
 			c.Topology.Fork = &lab.Fork{From: 1, To: 4}
 			put(c, lab.Placement{Router: middle}, tapper)
+			c.Want.Paths = 2
+		}),
+		build("drop-on-one-leg", "equal paths, a box on one of them that drops the packet with the name", func(c *Case) {
+			c.Simulated = true
+			c.Topology.Fork = &lab.Fork{From: 1, To: 4}
+			put(c, lab.Placement{Router: middle}, func() middlebox.Box { return &middlebox.Dropper{Match: middlebox.NameIs(Blocked)} })
+			c.Want.Outcome, c.Want.Authors, c.Want.Causes, c.Want.Paths = drop, inPath, []probe.Cause{"M6"}, 2
 		}),
 		build("tap-while-route-changes", "a tap behind a route that becomes longer meanwhile", func(c *Case) {
 			c.Simulated = true
