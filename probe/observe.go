@@ -64,6 +64,9 @@ func Observe(rec flow.Record) Observation {
 	last := o.last()
 	said, n := last.stream()
 	o.Said, o.Reply = n, payload.Recognise(said)
+	if rec.Promised > 0 {
+		o.Reply.Total = rec.Promised
+	}
 	o.Short, o.Repeated = max(0, o.Reply.Total-o.Said), o.repeated()
 	if n := len(o.Data); n > 0 {
 		o.Took = o.Data[n-1].At - o.Data[0].At

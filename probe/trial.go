@@ -136,6 +136,11 @@ type Trial struct {
 	Unconnected bool
 	MSS         uint16 // that we announce and keep to; 0: the usual 1460 (IPv6: 1440)
 
+	// Fetch, where a ClientHello is the stimulus or the reader, goes on to the
+	// end of the handshake and asks for the page of this host, which nobody on
+	// the path can read. "" leaves it at the ClientHello.
+	Fetch string
+
 	LocalPort uint16        // 0: leased
 	RTO       time.Duration // after which a lost SYN is sent again; 0: a second (RFC 6298 §2.1)
 	Timeout   time.Duration // silence limit after the SYN, and again after the stimulus; 0: one second

@@ -23,6 +23,11 @@ var Packages = []Package{
 		Why:  "what is said inside a segment knows nothing of segments",
 	},
 	{
+		Name:  "internal/dialogue",
+		Tests: []string{"internal/lab", "internal/payload"},
+		Why:   "what is said in turn inside TLS knows nothing of segments either",
+	},
+	{
 		Name:    "internal/flow",
 		Imports: []string{"internal/packet"},
 		Why:     "a record is packets in order, unjudged",
@@ -112,7 +117,7 @@ var Packages = []Package{
 	{
 		Name: "internal/wire/engine",
 		Imports: []string{
-			"internal/packet", "internal/payload", "internal/flow",
+			"internal/packet", "internal/payload", "internal/dialogue", "internal/flow",
 			"internal/wire", "internal/wire/utcp", "internal/wire/pcapio", "probe",
 		},
 		Tests: []string{"internal/lab", "internal/lab/middlebox", "internal/lab/simnet"},
@@ -140,7 +145,7 @@ var Packages = []Package{
 	},
 	{
 		Name:    "internal/lab/simnet",
-		Imports: []string{"internal/lab", "internal/lab/middlebox", "internal/packet", "internal/payload", "internal/wire"},
+		Imports: []string{"internal/dialogue", "internal/lab", "internal/lab/middlebox", "internal/packet", "internal/payload", "internal/wire"},
 		Why:     "builds a world in memory and is its Wire; it must not know who measures it",
 	},
 	{

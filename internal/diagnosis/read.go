@@ -19,8 +19,8 @@ func (n *nameQuestion) reading(ttl uint8, name string, reader probe.Reader) prob
 	}
 	t := n.pinned(n.trial(n.remote, n.say(name), role))
 	t.TTLs, t.Reader, t.Read, t.Pause, t.Watch = []uint8{ttl}, reader, n.say(n.controls[0]), n.listen(), n.grace()
-	if n.whole { // what is read must be as long as what was cut
-		t.Watch = transferTime
+	if n.whole && reader == probe.ReadStimulus { // what is read must be as long as what was cut
+		t = n.fetching(t)
 	}
 	return t
 }

@@ -40,18 +40,20 @@ const large = 16 << 10
 // transfer fetches the answer whole where it is large enough for a cut by
 // volume or for a throttle to show, control and test side by side.
 func (n *nameQuestion) transfer() error {
-	if n.q.Kind != probe.Host || n.findings.Failed() > 0 || !n.promised() {
+	if n.findings.Failed() > 0 || len(n.findings.Tests) == 0 {
 		return nil
 	}
 	n.cfg.Progress(string(n.q.Kind) + ": transfers")
+	if announced, err := n.announced(); err != nil || n.ctx.Err() != nil || !announced {
+		return err
+	}
 	var trials []probe.Trial
 	for i := range 2 * n.cfg.Repeat {
 		t := n.trial(n.remote, n.say(n.q.Name), probe.Test)
 		if i%2 == 1 {
 			t = n.trial(n.remote, n.say(n.controls[0]), probe.Control)
 		}
-		t.Watch = transferTime
-		trials = append(trials, t)
+		trials = append(trials, n.fetching(t))
 	}
 	recs, err := n.exchange(trials)
 	if err != nil || n.ctx.Err() != nil {
@@ -64,14 +66,31 @@ func (n *nameQuestion) transfer() error {
 	return nil
 }
 
-// promised reports whether a large answer was announced.
-func (n *nameQuestion) promised() bool {
-	for _, o := range slices.Concat(n.findings.Leading, n.findings.Trailing, n.findings.Tests) {
-		if o.Reply.Total >= large {
-			return true
-		}
+// fetching has a trial watch an answer to its end. Behind a ClientHello that is
+// a page of the site under test, whatever name the ClientHello has: nobody on
+// the path can read which, so that nothing but the server name differs.
+func (n *nameQuestion) fetching(t probe.Trial) probe.Trial {
+	t.Watch = transferTime
+	if n.q.Kind == probe.SNI {
+		t.Fetch = n.q.Name
 	}
-	return false
+	return t
+}
+
+// announced reports whether the answers are large. Inside TLS nobody has asked
+// for any yet, so one is fetched.
+func (n *nameQuestion) announced() (bool, error) {
+	answers := slices.Concat(n.findings.Leading, n.findings.Trailing, n.findings.Tests)
+	if n.q.Kind == probe.SNI {
+		ask := n.fetching(n.trial(n.remote, n.say(n.controls[0]), probe.Control))
+		ask.Watch = n.watch() // not every service speaks HTTP inside
+		recs, err := n.exchange([]probe.Trial{ask})
+		if err != nil || n.ctx.Err() != nil {
+			return false, err
+		}
+		answers = observe(recs)
+	}
+	return slices.ContainsFunc(answers, func(o probe.Observation) bool { return o.Reply.Total >= large }), nil
 }
 
 // heldUp reports whether answers to the test name, fetched whole, did not come

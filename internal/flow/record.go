@@ -42,13 +42,14 @@ type Event struct {
 
 // Record is everything seen on one flow.
 type Record struct {
-	Key    packet.Key
-	Source Source
-	Start  time.Time     // wall clock of offset 0
-	End    time.Duration // when watching stopped
-	Cut    bool          // it was stopped from outside, before its time
-	Events []Event       // ascending by At
-	Lost   int           // packets the kernel dropped on our receive socket during this record; > 0 caps confidence
+	Key      packet.Key
+	Source   Source
+	Start    time.Time     // wall clock of offset 0
+	End      time.Duration // when watching stopped
+	Cut      bool          // it was stopped from outside, before its time
+	Events   []Event       // ascending by At
+	Promised int           // bytes of the peer's stream that its answer takes, where only the client could read that, inside TLS; 0: not known
+	Lost     int           // packets the kernel dropped on our receive socket during this record; > 0 caps confidence
 }
 
 // Packets are the events of one kind, in order.

@@ -30,9 +30,9 @@ func silenceModels() []model {
 			box: flagged(func() middlebox.Box {
 				return &middlebox.OneWay{Box: &middlebox.Cut{}, Only: middlebox.ToClient}
 			})},
-		{name: "volume-cut", doc: "a box drops a connection that said the name after 16 KiB", only: probe.Host, outcome: []probe.Outcome{probe.Stall}, authors: inPath, causes: []probe.Cause{"M14"}, world: bigPage,
+		{name: "volume-cut", doc: "a box drops a connection that said the name after 16 KiB", outcome: []probe.Outcome{probe.Stall}, authors: inPath, causes: []probe.Cause{"M14"}, world: bigPage,
 			box: flagged(func() middlebox.Box { return &middlebox.VolumeCut{After: 16 << 10} })},
-		{name: "throttle", doc: "a box holds a connection that said the name to 16 kB/s", only: probe.Host, outcome: []probe.Outcome{probe.Stall}, authors: inPath, causes: []probe.Cause{"M10"}, world: bigPage,
+		{name: "throttle", doc: "a box holds a connection that said the name to 16 kB/s", outcome: []probe.Outcome{probe.Stall}, authors: inPath, causes: []probe.Cause{"M10"}, world: bigPage,
 			box: flagged(func() middlebox.Box {
 				return &middlebox.Policer{Rate: 16_000, Burst: 6_000, On: middlebox.ToClient}
 			})},

@@ -68,6 +68,7 @@ func servers() []twin {
 		{name: "clean-sni", doc: "nothing is wrong, TLS", question: sni, overall: clean, outcome: ok},
 		{name: "clean-host", doc: "nothing is wrong, HTTP", question: host, overall: clean, outcome: ok},
 		{name: "clean-syn", doc: "nothing is wrong, bare SYNs", question: syn, overall: clean, outcome: ok},
+		{name: "clean-large-tls", doc: "nothing is wrong, a page of 64 KiB over TLS", question: sni, server: lab.Server{Body: 64 << 10}, overall: clean, outcome: ok},
 		{name: "clean-large", doc: "nothing is wrong, a page of 64 KiB", question: host, server: lab.Server{Body: 64 << 10}, overall: clean, outcome: ok},
 		{name: "slow", doc: "the server takes two seconds to answer", open: true, question: sni, server: lab.Server{Delay: 2 * time.Second}},
 		{name: "sluggish", doc: "the server takes 300 ms to answer", question: host, server: lab.Server{Delay: 300 * time.Millisecond}, overall: clean, outcome: ok},

@@ -1,18 +1,8 @@
 package netlab
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"fmt"
-	"math/big"
 	"net"
 	"net/http"
-	"sync"
-	"time"
 
 	"github.com/rstprobe/rstprobe/internal/lab"
 	"github.com/rstprobe/rstprobe/internal/payload"
@@ -34,16 +24,8 @@ var tlsService = service{
 	length:  lab.HelloLength,
 	name:    payload.ServerName,
 	refusal: payload.AlertBytes(112), // unrecognized_name (RFC 6066 §3)
-	answer: func(conn net.Conn, _ []byte, _ string) error {
-		cert, err := certificate()
-		if err != nil {
-			return err
-		}
-		c := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{cert}})
-		if err := c.Handshake(); err != nil {
-			return err
-		}
-		return drain(c)
+	answer: func(conn net.Conn, _ []byte, page string) error {
+		return lab.ServeTLS(conn, page)
 	},
 }
 
@@ -56,30 +38,7 @@ var httpService = service{
 		if err := skip(conn, request); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s", len(page), page)
+		_, err := conn.Write(lab.HTTPAnswer(page))
 		return err
 	},
 }
-
-// certificate is the server's, made once per process: nobody is meant to
-// trust it.
-var certificate = sync.OnceValues(func() (tls.Certificate, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("netlab: make the server's key: %w", err)
-	}
-	now := time.Now()
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1),
-		Subject:      pkix.Name{CommonName: "the server of the lab"},
-		NotBefore:    now.Add(-time.Hour),
-		NotAfter:     now.AddDate(1, 0, 0),
-		KeyUsage:     x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		return tls.Certificate{}, fmt.Errorf("netlab: make the server's certificate: %w", err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
-})

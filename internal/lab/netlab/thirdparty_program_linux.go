@@ -236,7 +236,7 @@ func listening(node netns.NsHandle) (map[uint16]bool, error) {
 
 // certificatePEM is the server's certificate and its key.
 func certificatePEM() ([]byte, error) {
-	cert, err := certificate()
+	cert, err := lab.Certificate()
 	if err != nil {
 		return nil, err
 	}

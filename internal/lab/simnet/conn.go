@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/rstprobe/rstprobe/internal/dialogue"
 	"github.com/rstprobe/rstprobe/internal/packet"
 )
 
@@ -24,11 +25,12 @@ type conn struct {
 	local, remote netip.AddrPort // the server's, the client's
 	id            uint16         // identification of the next datagram
 
-	open  bool // the opening is complete
-	shut  bool // the application has closed; it reads no more
-	gone  bool // both sides have finished, the server first (TIME-WAIT)
-	deaf  bool // the application ignores what it reads
-	busy  bool // the application works on an answer
+	open  bool          // the opening is complete
+	shut  bool          // the application has closed; it reads no more
+	gone  bool          // both sides have finished, the server first (TIME-WAIT)
+	deaf  bool          // the application ignores what it reads
+	busy  bool          // the application works on an answer
+	talk  *dialogue.End // speaks TLS for the application; nil: it does not
 	in    reassembly
 	read  []byte // in order, not yet taken by the application
 	irs   packet.Seq
@@ -205,6 +207,9 @@ func (c *conn) end() {
 	c.keep.stop()
 	c.final.stop()
 	c.shut = true
+	if c.talk != nil {
+		c.talk.Close()
+	}
 	k := packet.Key{Local: c.remote, Remote: c.local}
 	if c.srv.conns[k] == c {
 		delete(c.srv.conns, k)

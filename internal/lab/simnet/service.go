@@ -2,7 +2,9 @@ package simnet
 
 import (
 	"fmt"
+	"net"
 
+	"github.com/rstprobe/rstprobe/internal/dialogue"
 	"github.com/rstprobe/rstprobe/internal/lab"
 	"github.com/rstprobe/rstprobe/internal/payload"
 )
@@ -21,9 +23,14 @@ const (
 )
 
 // serve is the application above a connection: it reads what has arrived in
-// order and answers whole requests, on TLS the ClientHello only. It reads on,
-// and says no more, after a TLS answer or under PolicySilent.
+// order and answers whole requests. Where its pages are small it answers of TLS the
+// ClientHello only, and goes through the whole handshake where they are large. It
+// reads on, and says no more, after a TLS answer or under PolicySilent.
 func (c *conn) serve() {
+	if c.talk != nil {
+		c.converse(c.read)
+		c.read = nil
+	}
 	for !c.shut && !c.deaf && !c.busy && len(c.read) > 0 {
 		tls := c.local.Port() == portTLS
 		if tls && c.read[0] != recordHandshake {
@@ -39,14 +46,14 @@ func (c *conn) serve() {
 		if n == 0 {
 			break
 		}
-		name := hostOf(c.read[:n], tls)
+		request := c.read[:n]
 		c.read = c.read[n:]
 		if d := c.srv.net.top.Server.Delay; d > 0 {
 			c.busy = true
-			c.srv.net.after(d, func() { c.answerLate(name, tls) })
+			c.srv.net.after(d, func() { c.answerLate(request, tls) })
 			return
 		}
-		c.answer(name, tls)
+		c.answer(request, tls)
 	}
 	if c.in.ended && !c.shut && !c.busy {
 		c.finish()
@@ -54,10 +61,10 @@ func (c *conn) serve() {
 }
 
 // answerLate answers unless the connection has ended by now.
-func (c *conn) answerLate(name string, tls bool) {
+func (c *conn) answerLate(request []byte, tls bool) {
 	c.busy = false
 	if !c.shut {
-		c.answer(name, tls)
+		c.answer(request, tls)
 		c.serve()
 	}
 }
@@ -71,8 +78,16 @@ func hostOf(request []byte, tls bool) string {
 	return name
 }
 
+// converse lets the application hear and say something inside TLS.
+func (c *conn) converse(b []byte) {
+	if said := c.talk.Hear(b); len(said) > 0 {
+		c.write(said)
+	}
+}
+
 // answer does with a request what the server's policy says.
-func (c *conn) answer(name string, tls bool) {
+func (c *conn) answer(request []byte, tls bool) {
+	name := hostOf(request, tls)
 	behaviour := c.srv.net.top.Server
 	policy := behaviour.Always
 	if policy == lab.Serve && !behaviour.Known(name) {
@@ -80,12 +95,16 @@ func (c *conn) answer(name string, tls bool) {
 	}
 	switch policy {
 	case lab.Serve:
-		page := httpAnswer("200 OK", "keep-alive", behaviour.Page(name))
-		if tls {
-			page = payload.ServerHelloBytes()
+		switch page := behaviour.Page(name); {
+		case tls && behaviour.Body > 0: // a page that somebody may want to see whole
+			c.talk = dialogue.New(func(raw net.Conn) { _ = lab.ServeTLS(raw, page) }, c.srv.net.done) // its error is the peer's way to leave
+			c.converse(request)
+		case tls:
+			c.write(payload.ServerHelloBytes())
+			c.deaf = true
+		default:
+			c.write(httpAnswer("200 OK", "keep-alive", page))
 		}
-		c.write(page)
-		c.deaf = tls
 		if behaviour.AbortEnd {
 			c.abort()
 		}

@@ -176,6 +176,44 @@ func TestReadSYNACK(t *testing.T) {
 	}
 }
 
+// TestFetch goes on behind a ClientHello to the end of a page.
+func TestFetch(t *testing.T) {
+	const body = 64 << 10
+	top := topology
+	top.Server.Body = body
+	for name, c := range map[string]struct {
+		box   middlebox.Box
+		least int // bytes of the server's stream that come
+		most  int
+	}{
+		"whole":        {nil, body, body + 4<<10},
+		"cut at 20000": {&middlebox.Flagged{Trigger: middlebox.NameIs(blocked), Box: &middlebox.VolumeCut{After: 20_000}}, 15_000, 25_000},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			world := top
+			if c.box != nil {
+				world = with(func() middlebox.Box { return c.box })
+				world.Server.Body = body
+			}
+			b := start(t, world, nil)
+			trial := b.test()
+			trial.Fetch, trial.Watch = "site.example", 3*time.Second
+			_, o := b.one(trial)
+			if o.Said < c.least || o.Said > c.most || (o.Short > 0) != (o.Said < body) {
+				t.Errorf("%d bytes came, %d are missing", o.Said, o.Short)
+			}
+			if got, ok := payload.ServerName(o.Stimulus.Packet.TCP.Payload); !ok || got != blocked {
+				t.Errorf("the stimulus says %q", got)
+			}
+			// The same behind a copy that the box sees and the server does not.
+			trial.TTLs, trial.Reader, trial.Read = []uint8{5}, probe.ReadStimulus, b.trial().Stimulus
+			if _, o := b.one(trial); o.Said < c.least || o.Said > c.most || (o.Short > 0) != (o.Said < body) {
+				t.Errorf("as a reader: %d bytes came, %d are missing", o.Said, o.Short)
+			}
+		})
+	}
+}
+
 // second is a box that resets on the second sight of a trigger.
 type second struct {
 	middlebox.Box
@@ -384,6 +422,9 @@ func TestSenseless(t *testing.T) {
 			"a reader after a SYN":                  func(t *probe.Trial) { t.Stimulus.Kind, t.Reader = probe.SYN, probe.ReadFIN },
 			"a reader on nothing":                   func(t *probe.Trial) { t.Unconnected, t.Reader = true, probe.ReadFIN },
 			"a SYN-ACK that ends with the stimulus": func(t *probe.Trial) { t.Reader = probe.ReadSYNACK },
+			"a page behind a FIN":                   func(t *probe.Trial) { t.TTLs, t.Reader, t.Fetch = []uint8{1}, probe.ReadFIN, "a.example" },
+			"a page behind copies":                  func(t *probe.Trial) { t.TTLs, t.Fetch = []uint8{1}, "a.example" },
+			"a page of nobody":                      func(t *probe.Trial) { t.Fetch = "a b" },
 			"a reader after steps":                  func(t *probe.Trial) { t.TTLs, t.Step, t.Reader = []uint8{1}, rtt, probe.ReadFIN },
 			"a SYN without handshake":               func(t *probe.Trial) { t.Stimulus.Kind, t.Unconnected = probe.SYN, true },
 			"copies that are split":                 func(t *probe.Trial) { t.TTLs, t.Split = []uint8{1}, []int{5} },

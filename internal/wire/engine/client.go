@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
 
+	"github.com/rstprobe/rstprobe/internal/dialogue"
 	"github.com/rstprobe/rstprobe/internal/packet"
 	"github.com/rstprobe/rstprobe/internal/wire/utcp"
 	"github.com/rstprobe/rstprobe/probe"
@@ -55,8 +57,25 @@ func (e *Engine) client(t probe.Trial, port uint16) (utcp.Config, error) {
 	if cfg.Copies, err = copies(t); err != nil {
 		return cfg, err
 	}
-	cfg.Reader, err = reader(t)
-	return cfg, err
+	if cfg.Reader, err = reader(t); err != nil || t.Fetch == "" {
+		return cfg, err
+	}
+	return cfg, converse(&cfg, t)
+}
+
+// converse has a real client say the ClientHello, of the reader if there is
+// one, and go on from there.
+func converse(cfg *utcp.Config, t probe.Trial) error {
+	says, hello := t.Read, &cfg.Reader.Bytes
+	if t.Reader == probe.ReadNothing {
+		says, hello = t.Stimulus, &cfg.Copies[0].Bytes
+	}
+	client, err := dialogue.NewClient(dialogue.Fetch{ServerName: says.Name, Host: t.Fetch, Path: cmp.Or(says.Path, "/")})
+	if err != nil {
+		return fmt.Errorf("engine: %w", err)
+	}
+	*hello, cfg.Talk = client.Hear(nil), client
+	return nil
 }
 
 // check refuses what makes no sense, rather than to leave half of it out.
@@ -73,6 +92,8 @@ func check(t probe.Trial) error {
 		return fmt.Errorf("engine: %s is no stimulus to be sent without a handshake", t.Stimulus.Kind)
 	case t.Reader == probe.ReadSYNACK && len(t.TTLs) == 0:
 		return errors.New("engine: a stimulus that reaches the server ends the repeating of its SYN-ACK")
+	case t.Fetch != "" && (t.Stimulus.Kind != probe.SNI || t.Reader == probe.ReadNothing && t.TTLs != nil || t.Reader == probe.ReadFIN):
+		return errors.New("engine: a page is fetched behind a ClientHello that reaches the server")
 	case t.Split != nil && t.TTLs != nil:
 		return errors.New("engine: copies of a sweep cannot be split")
 	}

@@ -24,6 +24,15 @@ type Reader struct {
 
 func (r Reader) none() bool { return !r.FIN && !r.SYNACK && len(r.Bytes) == 0 }
 
+// Talk goes on with what the stimulus, or the reader, began: it hears what the
+// peer says in order and answers.
+type Talk interface {
+	Hear([]byte) []byte
+	Over() bool // it has nothing more to say or to hear
+	Total() int // bytes of the peer's stream that the answer takes; 0: not known
+	Close()     // the trial is over
+}
+
 // Config says what one trial sends. Every field is required unless its
 // comment gives the meaning of zero.
 type Config struct {
@@ -48,6 +57,7 @@ type Config struct {
 	Split       []int      // offsets, ascending, at which a stimulus without a stamp is cut into segments
 	Ahead       int        // leave a gap of that many bytes before the stimulus
 	Reader      Reader
+	Talk        Talk // nil: nothing is said in answer
 
 	// When.
 	Step     time.Duration // between two copies; 0: a burst

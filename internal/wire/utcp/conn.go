@@ -43,7 +43,9 @@ type Conn struct {
 	plan   []line // to be said, in order, after those in the queue
 	flight []line // said, and sent again until it is acknowledged
 
-	in      stream // what the peer says
+	in      stream           // what the peer says
+	heard   packet.Seq       // to which the Talk has heard it
+	unheard []packet.Segment // what came ahead of that
 	sndUna  packet.Seq
 	sndNxt  packet.Seq
 	tsEcho  uint32 // the peer's last TSval
@@ -219,6 +221,10 @@ func (c *Conn) Close(now time.Time) {
 	}
 	c.rec.End = c.offset(now)
 	c.state = closed
+	if t := c.cfg.Talk; t != nil {
+		t.Close()
+		c.rec.Promised = t.Total()
+	}
 	c.rtoAt, c.stepAt = time.Time{}, time.Time{}
 	c.queue = nil
 	if !c.opened {

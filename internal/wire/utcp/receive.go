@@ -61,6 +61,7 @@ func (c *Conn) receiveSYNACK(at, now time.Time, p packet.Packet) {
 	}
 	c.state, c.opened = established, true
 	c.in = stream{start: s.Seq.Add(1), next: s.Seq.Add(1)}
+	c.heard = c.in.start
 	c.sndUna = s.Ack
 	if mss, ok := s.MSS(); ok && mss > 0 {
 		c.peerMSS = max(minMSS, int(mss))
@@ -101,7 +102,7 @@ func (c *Conn) receiveSegment(now time.Time, p packet.Packet) {
 	if s.Flags.Has(packet.ACK) && c.sndUna.Before(s.Ack) && !c.sndNxt.Before(s.Ack) {
 		c.sndUna = s.Ack
 		c.resent, c.rtoAt = 0, time.Time{}
-		if c.sndUna != c.sndNxt && c.endAt.IsZero() {
+		if c.sndUna != c.sndNxt && (c.endAt.IsZero() || c.cfg.Talk != nil) {
 			c.rtoAt = now.Add(c.rto)
 		}
 		if s.Len() == 0 {
@@ -122,6 +123,7 @@ func (c *Conn) receiveSegment(now time.Time, p packet.Packet) {
 	}
 	c.in.take(span{s.Seq, s.Seq.Add(s.Len())})
 	c.acknowledge()
+	c.talk(now, s)
 	c.end(now, c.cfg.Watch)
 }
 
