@@ -207,16 +207,6 @@ func newJudgement(j explain.Judgement) Judgement {
 // instant is a time of a capture, which are no finer than 1 µs.
 func instant(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
-// JSON is the document on one line, without a line feed. It is safe to print
-// on a terminal, as that of a Document.
-func (c Capture) JSON() ([]byte, error) {
-	b, err := json.Marshal(c)
-	if err != nil {
-		return nil, fmt.Errorf("report: encode explanation of %s: %w", c.File, err)
-	}
-	return escapeControls(b), nil
-}
-
 // ReadCapture reads the one document that r holds. It accepts keys that it
 // does not know, for later versions may add some.
 func ReadCapture(r io.Reader) (Capture, error) {

@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -26,8 +25,8 @@ var captureFormats = []captureFormat{
 
 // captureFormatOf finds the format by the extension of path.
 func captureFormatOf(path string) (captureFormat, error) {
-	extension := strings.ToLower(filepath.Ext(path))
-	i := slices.IndexFunc(captureFormats, func(f captureFormat) bool { return f.extension == extension })
+	name := extension(path)
+	i := slices.IndexFunc(captureFormats, func(f captureFormat) bool { return f.extension == name })
 	if i >= 0 {
 		return captureFormats[i], nil
 	}
@@ -84,10 +83,5 @@ func writeCaptureEvidence(w io.Writer, c Capture, _ CaptureStyle, reread Reread)
 }
 
 func writeCaptureJSON(w io.Writer, c Capture, _ CaptureStyle, _ Reread) error {
-	line, err := c.JSON()
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(append(line, '\n'))
-	return err
+	return c.WriteJSON(w)
 }

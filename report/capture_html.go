@@ -1,27 +1,13 @@
 package report
 
 import (
-	_ "embed" // for the template
 	"fmt"
-	"html/template"
 	"io"
 	"slices"
 	"strings"
 
 	"github.com/rstprobe/rstprobe/internal/explain/twoends"
 )
-
-//go:embed capture.html.tmpl
-var captureHTML string
-
-// captureTemplate is parsed once; it escapes whatever is put into it.
-var captureTemplate = template.Must(template.New("capture").Funcs(template.FuncMap{
-	"clean": func(s string) string { return clean(s, true) },
-}).Parse(captureHTML))
-
-// maxEmbedded is the largest JSON, in bytes, that goes into the HTML: what a
-// browser opens at once.
-const maxEmbedded = 4 << 20
 
 // htmlPage is what the template shows.
 type htmlPage struct {
@@ -31,14 +17,9 @@ type htmlPage struct {
 	Ends                                 *htmlEnds
 	Groups                               []htmlGroup
 	Harmless                             string
-	Ladders                              string      // what to say about those not drawn; "": all are
-	JSON                                 template.JS // encoding/json escapes <, > and &, so that it ends no element
-	Left                                 string      // why there is no JSON
-}
-
-type htmlField struct {
-	Label string
-	Items []string
+	Ladders                              string // what to say about those not drawn; "": all are
+	Legend                               string // of those that are; "": none is
+	Data                                 htmlData
 }
 
 // htmlGroup are the findings of one cause.
@@ -56,36 +37,20 @@ type htmlFinding struct {
 	See             int // the finding that has the drawing; 0: it is here, or nowhere
 }
 
-type htmlDrawing struct {
-	drawing
-	Notes   []string
-	Omitted string
-	Three   bool
-}
-
-type htmlTable struct {
-	Header []string
-	Rows   []htmlRow
-}
-
-type htmlRow struct {
-	Cells []string
-	Class string // box, bad or "" for nothing of note
-	Wide  string // instead of cells
-}
-
 type htmlSweep struct {
 	Title   string
 	Fields  []htmlField
 	Path    string
+	Route   *routeDrawing
 	Table   htmlTable
 	Legend  string
 	Remarks []string
 }
 
 type htmlEnds struct {
-	Title string
-	Pairs []htmlPair
+	Title  string
+	Legend string
+	Pairs  []htmlPair
 }
 
 type htmlPair struct {
@@ -102,10 +67,7 @@ func CaptureHTML(w io.Writer, c Capture, style CaptureStyle, reread Reread) erro
 	if err != nil {
 		return err
 	}
-	if err := captureTemplate.Execute(w, page); err != nil {
-		return fmt.Errorf("report: write HTML: %w", err)
-	}
-	return nil
+	return render(w, "capture", page)
 }
 
 func (c *Capture) page(style CaptureStyle, reread Reread) (*htmlPage, error) {
@@ -120,17 +82,16 @@ func (c *Capture) page(style CaptureStyle, reread Reread) (*htmlPage, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(line) <= maxEmbedded {
-		page.JSON = template.JS(line) //nolint:gosec // see htmlPage.JSON
-	} else {
-		page.Left = fmt.Sprintf("The JSON, %d bytes, is too large for this page; -o FILE.json writes it.", len(line))
-	}
+	page.Data = newHTMLData("explanation", line)
 	told, quiet := c.told(style.All)
 	ladders, err := c.ladders(told, reread)
 	if err != nil {
 		return nil, err
 	}
 	page.Groups, page.Harmless, page.Ladders = htmlGroups(told, ladders, style.Chinese), quiet, undrawn(told, ladders, reread)
+	if len(ladders) > 0 {
+		page.Legend = ladderLegend
+	}
 	if c.Sweep != nil {
 		page.Sweep = c.Sweep.html()
 	}
@@ -171,7 +132,7 @@ func htmlGroups(told []finding, ladders map[*CaptureFlow]*ladder, chinese bool) 
 			ID: i + 1, Title: f.title(), Sentence: f.sentence(chinese), Fields: htmlFields(f.fields()), See: drawn[f.flow],
 		}
 		if l := ladders[f.flow]; l != nil && one.See == 0 {
-			one.Drawing, drawn[f.flow] = l.html(), one.ID
+			one.Drawing, drawn[f.flow] = l.html(""), one.ID
 		}
 		g := &out[at]
 		g.Count += 1 + len(f.alike)
@@ -180,49 +141,18 @@ func htmlGroups(told []finding, ladders map[*CaptureFlow]*ladder, chinese bool) 
 	return out
 }
 
-func (l *ladder) html() *htmlDrawing {
-	return &htmlDrawing{drawing: l.svg(), Notes: l.notes(), Omitted: l.omitted(), Three: l.places == threePlaces}
-}
-
-func htmlFields(fields []field) []htmlField {
-	var out []htmlField
-	for _, f := range fields {
-		out = append(out, htmlField{f.label, f.items})
-	}
-	return out
-}
-
 // html is the sweep with its path.
 func (s *Sweep) html() *htmlSweep {
 	d := s.document()
-	out := &htmlSweep{
+	return &htmlSweep{
 		Title: s.title(), Fields: htmlFields(s.fields()), Path: d.pathTitle(), Legend: legend, Remarks: d.remarks(),
-		Table: htmlTable{Header: append(slices.Clone(header), "")},
+		Route: d.route(), Table: htmlPathTable(d),
 	}
-	box := func(m mark) htmlRow { return htmlRow{Class: "box", Wide: "BOX " + m.text} }
-	marks := d.marks()
-	for _, h := range d.Path.Hops {
-		for ; len(marks) > 0 && marks[0].after < h.TTL; marks = marks[1:] {
-			out.Table.Rows = append(out.Table.Rows, box(marks[0]))
-		}
-		row := htmlRow{Cells: append(h.cells(), h.note())}
-		if inside(h.TTL, d.marks()) {
-			row.Cells[0] = "? " + row.Cells[0]
-		}
-		if interferes(h.Test) {
-			row.Class = "bad"
-		}
-		out.Table.Rows = append(out.Table.Rows, row)
-	}
-	for _, m := range marks {
-		out.Table.Rows = append(out.Table.Rows, box(m))
-	}
-	return out
 }
 
 // html is what both captures show together.
 func (e *BothEnds) html(chinese bool) *htmlEnds {
-	out := &htmlEnds{Title: e.title()}
+	out := &htmlEnds{Title: e.title(), Legend: twoLadderLegend}
 	found := func(one item) htmlFinding {
 		return htmlFinding{Title: one.title, Sentence: one.summary[language(chinese)], Fields: htmlFields(one.fields)}
 	}
@@ -233,7 +163,7 @@ func (e *BothEnds) html(chinese bool) *htmlEnds {
 			pair.Items = append(pair.Items, found(one))
 		}
 		if len(pair.Items) > 0 && i < maxLadders && len(p.shownRows()) > 0 {
-			pair.Drawing = p.ladder(e.Clock).html()
+			pair.Drawing = p.ladder(e.Clock).html("")
 		}
 		table := htmlTable{Header: rowHeader}
 		for _, r := range p.Rows {

@@ -171,7 +171,7 @@ func TestCaptureHTML(t *testing.T) {
 			t.Errorf("finding %d: notes %q", i+1, s.words())
 		}
 	}
-	if words := root.words(); !strings.Contains(words, "INTERFERENCE:") || !strings.Contains(words, "(20)") {
+	if words := root.words(); !strings.Contains(words, "INTERFERENCE") || !strings.Contains(words, "(20)") {
 		t.Error("the page lacks the verdict, or how many findings a cause has")
 	}
 	sane(t, root, page)
@@ -281,7 +281,7 @@ func TestCaptureHTMLEnds(t *testing.T) {
 	rep.Flows = nil
 	root, page := html(t, NewCapture(rep, captureMeta).WithServer(bothEnds(), "server.pcap"), CaptureStyle{}, nil)
 	sane(t, root, page)
-	svgs := root.all("svg", "")
+	svgs := root.all("svg", "ladder")
 	if len(svgs) != 1 {
 		t.Fatalf("%d drawings, want that of the one conversation with something to tell", len(svgs))
 	}
@@ -306,11 +306,11 @@ func TestCaptureHTMLUndrawn(t *testing.T) {
 	}
 	doc := NewCapture(rep, captureMeta)
 	root, _ := html(t, doc, CaptureStyle{All: true}, nil)
-	if len(root.all("svg", "")) != 0 || !strings.Contains(root.words(), "No conversation is drawn: the capture can be read only once") {
+	if len(root.all("svg", "ladder")) != 0 || !strings.Contains(root.words(), "No conversation is drawn: the capture can be read only once") {
 		t.Error("a page without a second reading has drawings, or does not say why not")
 	}
 	root, _ = html(t, doc, CaptureStyle{All: true}, replay(t))
-	if n := len(root.all("svg", "")); n != maxLadders || !strings.Contains(root.words(), "3 more conversations are not drawn") {
+	if n := len(root.all("svg", "ladder")); n != maxLadders || !strings.Contains(root.words(), "3 more conversations are not drawn") {
 		t.Errorf("%d drawings, want %d, and the others counted", n, maxLadders)
 	}
 	broken := errors.New("broken")

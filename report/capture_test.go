@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -278,17 +279,18 @@ func TestCaptureSchemaWords(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	shared := 0
 	for name, def := range capture.Defs {
 		if of, ok := main.Defs[name]; ok {
-			shared++
 			if diff := cmp.Diff(of, def); diff != "" {
 				t.Errorf("%s (-schema.json +explain-schema.json):\n%s", name, diff)
 			}
 		}
 	}
-	if shared < len(main.Defs) {
-		t.Errorf("%d definitions of %d are shared", shared, len(main.Defs))
+	live := []string{"attempt", "exchange", "step"} // what is carried out has no counterpart in a capture
+	for name := range main.Defs {
+		if _, ok := capture.Defs[name]; !ok && !slices.Contains(live, name) {
+			t.Errorf("%s is not shared", name)
+		}
 	}
 	words := func(v any, keys ...string) []string {
 		for _, k := range keys {

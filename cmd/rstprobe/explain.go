@@ -49,6 +49,7 @@ func (p *program) explain(c *cli.Context) error {
 	p.code = report.ExitCode(doc.Verdict.Outcome)
 	if doc.Interrupted {
 		p.code = exitInterrupted
+		reread = p.reread(context.WithoutCancel(c.Context), name) // of what was read until then
 	}
 	return p.writeExplanation(doc, o, reread)
 }
@@ -181,13 +182,13 @@ type readTo struct {
 
 // feed makes conversations of a capture, as far as it can be read.
 func (p *program) feed(ctx context.Context, in *capture.Reader, table *flow.Table, o output) (readTo, error) {
-	bar := &progressLine{w: p.stderr, on: p.progress(o)}
+	bar := p.newProgress(o)
 	defer bar.clear()
 	n := 0
 	err := in.Batches(func(frames []capture.Frame) bool {
 		for i := range frames {
 			f := &frames[i]
-			table.Add(f.N, f.At, &f.Packet)
+			table.AddOf(f.N, f.At, &f.Packet, &f.Ends)
 		}
 		if n += len(frames); n < often {
 			return true
@@ -198,7 +199,7 @@ func (p *program) feed(ctx context.Context, in *capture.Reader, table *flow.Tabl
 	})
 	damage := (*capture.Damage)(nil)
 	switch {
-	case err == nil:
+	case err == nil, ctx.Err() != nil && errors.Is(err, context.Canceled): // the latter from standard input
 		return readTo{interrupted: true}, nil
 	case errors.As(err, &damage):
 		return readTo{damage: damage}, nil
@@ -241,6 +242,7 @@ func captureError(name string, err error) error {
 }
 
 // writeExplanation writes an explanation to standard output and to the files.
+// Those that an interruption keeps from being whole are not written.
 func (p *program) writeExplanation(doc report.Capture, o explainOptions, reread report.Reread) error {
 	style := report.CaptureStyle{
 		Style:   report.Style{Color: p.colour(o.noColor), Unicode: p.unicode() || o.chinese},
@@ -251,7 +253,13 @@ func (p *program) writeExplanation(doc report.Capture, o explainOptions, reread 
 		err = fmt.Errorf("write the explanation: %w", err)
 	}
 	for _, path := range o.files {
-		err = errors.Join(err, report.WriteCaptureFile(path, doc, style, reread))
+		failed := report.WriteCaptureFile(path, doc, style, reread)
+		if errors.Is(failed, context.Canceled) {
+			p.code = exitInterrupted
+			fmt.Fprintf(p.stderr, "rstprobe: interrupted: %s was not written\n", path)
+			continue
+		}
+		err = errors.Join(err, failed)
 	}
 	return err
 }
@@ -260,10 +268,5 @@ func (p *program) printExplanation(doc report.Capture, style report.CaptureStyle
 	if !asJSON {
 		return report.CaptureText(p.stdout, doc, style)
 	}
-	line, err := doc.JSON()
-	if err != nil {
-		return err
-	}
-	_, err = p.stdout.Write(append(line, '\n'))
-	return err
+	return doc.WriteJSON(p.stdout)
 }

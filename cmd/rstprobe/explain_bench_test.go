@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -13,17 +14,21 @@ import (
 	"github.com/rstprobe/rstprobe/internal/testenv"
 )
 
-// traffic is the capture of the benchmark: about a million packets of a
-// hundred thousand connections, a tenth of which are reset.
-var traffic = capturetest.Traffic{
-	Flows: 100_000, Segments: 2, Open: 1_000, ResetEvery: 10, Gap: 500 * time.Microsecond, Seed: 1,
-}
-
-// BenchmarkExplain times the whole command on a capture; then, twice on the
-// same file, tshark that only looks for resets. tshark/own is the ratio of the
-// fastest rounds of the two.
+// BenchmarkExplain times the whole command on a capture as a customer may
+// send it, and on one of what goes wrong; then, twice on the same file, tshark
+// that only looks for resets. tshark/own is the ratio of the fastest rounds of
+// the two.
 func BenchmarkExplain(b *testing.B) {
 	testenv.Need(b, "tshark")
+	for _, traffic := range []struct {
+		name string
+		capturetest.Traffic
+	}{{"usual", capturetest.Usual}, {"resets", capturetest.Resets}} {
+		b.Run(traffic.name, func(b *testing.B) { benchmarkExplain(b, traffic.Traffic) })
+	}
+}
+
+func benchmarkExplain(b *testing.B, traffic capturetest.Traffic) {
 	path := filepath.Join(b.TempDir(), "traffic.pcap")
 	file, err := os.Create(path)
 	if err != nil {
@@ -33,6 +38,7 @@ func BenchmarkExplain(b *testing.B) {
 	if err := errors.Join(err, file.Close()); err != nil {
 		b.Fatal(err)
 	}
+	all := fmt.Appendf(nil, `"conversations":%d,`, traffic.Flows)
 
 	own := time.Duration(math.MaxInt64)
 	b.ReportAllocs()
@@ -40,7 +46,7 @@ func BenchmarkExplain(b *testing.B) {
 		start := time.Now()
 		got := new(fakeSystem).run(b.Context(), "", "explain", path, "--json")
 		own = min(own, time.Since(start))
-		if got.stderr != "" || !bytes.Contains([]byte(got.stdout), []byte(`"conversations":100000,`)) {
+		if got.stderr != "" || !bytes.Contains([]byte(got.stdout), all) {
 			b.Fatalf("exit code %d, standard error %q, standard output %.300s", got.code, got.stderr, got.stdout)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -14,7 +15,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rstprobe/rstprobe/internal/capture"
 	"github.com/rstprobe/rstprobe/internal/capture/capturetest"
@@ -186,7 +186,7 @@ func TestExplainEvidenceOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if bytes.Contains(page, []byte("<svg")) || !bytes.Contains(page, []byte("can be read only once")) {
+	if bytes.Contains(page, []byte("class=\"ladder\"")) || !bytes.Contains(page, []byte("can be read only once")) {
 		t.Error("the page has drawings, or does not say why not")
 	}
 }
@@ -211,41 +211,67 @@ func TestExplainEvidenceDamage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Contains(md, []byte("FORGED R.")) {
+	if !bytes.Contains(md, []byte("FORGED [R.]")) {
 		t.Errorf("nothing is drawn:\n%s", md)
 	}
 }
 
-// TestExplainEvidenceInterrupted: a second reading ends when it is told to,
-// unless the first already was.
+// interrupter is a standard output that interrupts the command as soon as
+// something is written to it, when the capture was read once.
+type interrupter struct {
+	bytes.Buffer
+	interrupt func()
+}
+
+func (w *interrupter) Write(b []byte) (int, error) {
+	w.interrupt()
+	return w.Buffer.Write(b)
+}
+
+// TestExplainEvidenceInterrupted: interrupted between the readings, or before
+// the first is over, explain writes what is whole all the same: evidence is
+// only where it is of all that was explained.
 func TestExplainEvidenceInterrupted(t *testing.T) {
 	t.Parallel()
 	var big bytes.Buffer
-	sums, err := (capturetest.Traffic{Flows: often / 8, Segments: 2, Open: 50, ResetEvery: 10, Seed: 1}).Write(&big)
-	if err != nil {
+	if _, err := (capturetest.Traffic{Flows: often / 8, Segments: 2, Open: 50, ResetEvery: 10, Seed: 1}).Write(&big); err != nil {
 		t.Fatal(err)
 	}
 	path := saved(t, big.Bytes())
 	for _, before := range []bool{false, true} {
+		dir := t.TempDir()
+		evidence, text := filepath.Join(dir, "x.pcapng"), filepath.Join(dir, "x.txt")
 		ctx, cancel := context.WithCancel(t.Context())
+		out := interrupter{interrupt: cancel}
 		if before {
 			cancel()
 		}
-		seen := 0
-		err := new(program).reread(ctx, path)(func(int, time.Time, *packet.Packet) bool {
-			cancel()
-			seen++
-			return true
-		})
-		if errors.Is(err, context.Canceled) == before || (seen == sums.Packets) != before {
-			t.Errorf("interrupted before: %v; %d packets of %d, error %v", before, seen, sums.Packets, err)
+		var errs bytes.Buffer
+		var f fakeSystem
+		args := []string{"rstprobe", "explain", path, "--json", "-o", evidence, "-o", text}
+		code := run(ctx, args, strings.NewReader(""), &out, &errs, f.system())
+		doc := explained(t, out.String())
+		if code != exitInterrupted || doc.Interrupted != before {
+			t.Errorf("before: %v; exit code %d, the first reading interrupted: %v; standard error %q", before, code, doc.Interrupted, &errs)
+		}
+		if said := strings.Contains(errs.String(), "x.pcapng was not written"); said == before {
+			t.Errorf("before: %v; standard error %q", before, &errs)
+		}
+		if _, err := os.Stat(text); err != nil {
+			t.Errorf("before: %v; %v", before, err)
+		}
+		switch _, err := os.Stat(evidence); {
+		case before && err == nil:
+			checkEvidence(t, path, evidence, doc)
+		case before, !errors.Is(err, fs.ErrNotExist):
+			t.Errorf("before: %v; the evidence: %v", before, err)
 		}
 	}
 }
 
-// wellFormed reports whether a page is XML, and how many elements of a name
+// wellFormed reports whether a page is XML, and how many elements of a class
 // it has.
-func wellFormed(page []byte, name string) (int, error) {
+func wellFormed(page []byte, class string) (int, error) {
 	dec, n := xml.NewDecoder(bytes.NewReader(page)), 0
 	for {
 		tok, err := dec.Token()
@@ -255,7 +281,7 @@ func wellFormed(page []byte, name string) (int, error) {
 		if err != nil {
 			return n, err
 		}
-		if e, ok := tok.(xml.StartElement); ok && e.Name.Local == name {
+		if e, ok := tok.(xml.StartElement); ok && slices.Contains(e.Attr, xml.Attr{Name: xml.Name{Local: "class"}, Value: class}) {
 			n++
 		}
 	}
@@ -287,7 +313,7 @@ func TestExplainEvidenceCaptures(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			drawings, err := wellFormed(page, "svg")
+			drawings, err := wellFormed(page, "ladder")
 			if err != nil {
 				t.Errorf("the page is not well-formed: %v", err)
 			}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/rstprobe/rstprobe/internal/argv"
 	"github.com/rstprobe/rstprobe/internal/explain"
 	"github.com/rstprobe/rstprobe/internal/flow"
 	"github.com/rstprobe/rstprobe/internal/packet"
@@ -31,23 +32,24 @@ const groupCapture = "Capture"
 // explainFlags say what of a capture is explained, and how.
 func explainFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "control", Category: groupCapture,
+		&cli.StringFlag{Name: "control", Category: groupCapture, TakesFile: true,
 			Usage: "hold a TTL-limited sweep (one connection per TTL) in FILE against the same with a harmless name in the capture `CONTROL`, and locate the box"},
-		&cli.StringFlag{Name: "server", Category: groupCapture,
+		&cli.StringFlag{Name: "server", Category: groupCapture, TakesFile: true,
 			Usage: "hold FILE, captured at the client, against the capture `SERVER` of the same traffic at the server; addresses and clocks may differ"},
-		&cli.StringFlag{Name: "reset-reasons", Category: groupCapture,
+		&cli.StringFlag{Name: "reset-reasons", Category: groupCapture, TakesFile: true,
 			Usage: "hold the resets against what a Linux kernel says of them: `TRACE` is text with lines of the tracepoints tcp:tcp_send_reset and tcp:tcp_receive_reset"},
-		&cli.StringFlag{Name: "sockets", Category: groupCapture,
+		&cli.StringFlag{Name: "sockets", Category: groupCapture, TakesFile: true,
 			Usage: "show with the resets what became of the sockets: `LIST` is what ss -tan or ss -tino printed on one of the hosts"},
 		&cli.StringFlag{Name: "flow", Category: groupCapture,
 			Usage: "explain only the connection between two ends, in any order: `A,B` such as 192.0.2.1:40000,198.51.100.7:443"},
 		&cli.StringFlag{Name: "host", Category: groupCapture, Usage: "explain only connections of this address or network, `ADDR` such as 192.0.2.1 or 2001:db8::/32"},
 		&cli.IntFlag{Name: "port", Category: groupCapture, Usage: "explain only connections with port `N` at either end"},
-		&cli.StringFlag{Name: "only", Category: groupCapture,
-			Usage: "`WHAT` to list: resets (not what broke off without one), or all (every finding by itself, harmless ones too; unless given, those alike are told together and harmless ones counted)"},
+		&argv.WordFlag{Words: words(report.ListResets, report.ListAll), StringFlag: cli.StringFlag{Name: "only", Category: groupCapture,
+			Usage: "what to list: `WHAT` is resets (not what broke off without one), or all (every finding by itself, harmless ones too; unless given, those alike are told together and harmless ones counted)"}},
 		&cli.IntFlag{Name: "max-flows", Category: groupCapture, DefaultText: strconv.Itoa(flow.DefaultMaxFlows) + " and " + strconv.Itoa(explain.DefaultMaxFlows),
 			Usage: "follow at most `N` connections at a time, and explain at most as many: bounds the memory"},
-		&cli.StringFlag{Name: "lang", Category: groupCapture, Value: english, Usage: "language of the summary sentences: `LANG` is en or zh"},
+		&argv.WordFlag{Words: words(english, chinese), StringFlag: cli.StringFlag{Name: "lang", Category: groupCapture, Value: english,
+			Usage: "language of the summary sentences: `LANG` is en or zh"}},
 		&cli.BoolFlag{Name: "json", Category: groupOutput, Usage: "print one JSON object"},
 		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Category: groupOutput,
 			Usage: "also write `FILE`, in the format of its extension (" + captureFormats + "); .html is one page with the conversations drawn, .pcapng the packets that are cited, each with a comment; repeatable"},
@@ -88,14 +90,14 @@ func explainOptionsFrom(c *cli.Context) (o explainOptions, err error) {
 		return o, err
 	}
 	if c.IsSet("only") {
-		if o.only, err = oneOf(c, "only", report.ListResets, report.ListAll); err != nil {
+		if o.only, err = oneOf[report.Listing](c, "only"); err != nil {
 			return o, err
 		}
 	}
 	if o.maxFlows = c.Int("max-flows"); c.IsSet("max-flows") && (o.maxFlows < 1 || o.maxFlows > maxMaxFlows) {
 		return o, usagef("--max-flows is %d: write a number from 1 to %d", o.maxFlows, maxMaxFlows)
 	}
-	lang, err := oneOf(c, "lang", english, chinese)
+	lang, err := oneOf[string](c, "lang")
 	o.chinese = lang == chinese
 	return o, err
 }

@@ -14,9 +14,8 @@ import (
 )
 
 // reread is how a report reads the capture a second time; nil: name is no
-// file that stays, such as standard input or another pipe. Of a first reading
-// that was interrupted it finds what was read until then, and cannot be
-// interrupted again.
+// file that stays, such as standard input or another pipe. Once ctx is done
+// the error wraps that of ctx.
 func (p *program) reread(ctx context.Context, name string) report.Reread {
 	if name == "-" {
 		return nil
@@ -30,9 +29,8 @@ func (p *program) reread(ctx context.Context, name string) report.Reread {
 			return err
 		}
 		defer func() { err = errors.Join(err, in.Close()) }()
-		again := ctx.Err() != nil
-		for n := 1; ; n++ {
-			if n%often == 0 && !again && ctx.Err() != nil {
+		for n := 0; ; n++ {
+			if n%often == 0 && ctx.Err() != nil {
 				return fmt.Errorf("read %s again: %w", name, ctx.Err())
 			}
 			f, err := in.Next()

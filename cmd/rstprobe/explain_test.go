@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -371,10 +372,37 @@ func TestExplainInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var f fakeSystem
-	got := f.run(ctx, big.String(), "explain", "-", "--json")
+	got := f.run(ctx, "", "explain", saved(t, big.Bytes()), "--json")
 	doc := explained(t, got.stdout)
 	if got.code != exitInterrupted || !doc.Interrupted || doc.Packets != often {
 		t.Errorf("exit code %d, interrupted %v after %d packets; want %d after %d", got.code, doc.Interrupted, doc.Packets, exitInterrupted, often)
+	}
+}
+
+// TestExplainPipeInterrupted: the same of a pipe from which nothing more
+// comes.
+func TestExplainPipeInterrupted(t *testing.T) {
+	t.Parallel()
+	in, pipe := io.Pipe()
+	defer pipe.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	whole := record(t).refused().bytes()
+	go func() {
+		// Who reads the beginning of the next packet has read those before.
+		for _, piece := range [][]byte{whole, {0}} {
+			if _, err := pipe.Write(piece); err != nil {
+				t.Error(err)
+			}
+		}
+		cancel()
+	}()
+	var out, errs bytes.Buffer
+	var f fakeSystem
+	code := run(ctx, []string{"rstprobe", "explain", "-", "--json"}, in, &out, &errs, f.system())
+	doc := explained(t, out.String())
+	if code != exitInterrupted || !doc.Interrupted || doc.Damage != nil || len(doc.Flows) == 0 {
+		t.Errorf("exit code %d, interrupted %v, damage %v, %d conversations; standard error %q",
+			code, doc.Interrupted, doc.Damage, len(doc.Flows), &errs)
 	}
 }
 

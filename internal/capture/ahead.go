@@ -4,8 +4,8 @@ package capture
 // while the other is worked on.
 const (
 	batches     = 2
-	batchFrames = 512
-	batchBytes  = 256 << 10
+	batchFrames = 2048
+	batchBytes  = 1 << 20
 )
 
 // batch is a number of frames and the bytes that their slices are in.
@@ -63,12 +63,12 @@ func (r *Reader) fill(b *batch) error {
 	b.frames, b.bytes = b.frames[:0], b.bytes[:0]
 	r.batch = b
 	defer func() { r.batch, b.stats = nil, r.stats }()
-	for len(b.frames) < cap(b.frames) && len(b.bytes) < batchBytes*3/4 {
-		f, err := r.Next()
-		if err != nil {
+	for n := 0; n < cap(b.frames) && len(b.bytes) < batchBytes*3/4; n++ {
+		b.frames = b.frames[:n+1]
+		if err := r.next(&b.frames[n]); err != nil {
+			b.frames = b.frames[:n]
 			return err
 		}
-		b.frames = append(b.frames, *f)
 	}
 	return nil
 }

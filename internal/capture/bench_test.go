@@ -15,12 +15,6 @@ import (
 	"github.com/rstprobe/rstprobe/internal/testenv"
 )
 
-// traffic is the capture of the benchmarks: about a million packets of about
-// eight minutes.
-var traffic = capturetest.Traffic{
-	Flows: 65_000, Segments: 4, Open: 1_000, ResetEvery: 20, Gap: 500 * time.Microsecond, Seed: 1,
-}
-
 func write(b *testing.B) (path string, sums capturetest.Sums) {
 	b.Helper()
 	path = filepath.Join(b.TempDir(), "traffic.pcap")
@@ -28,7 +22,7 @@ func write(b *testing.B) (path string, sums capturetest.Sums) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	sums, err = traffic.Write(file)
+	sums, err = capturetest.Usual.Write(file)
 	if err := errors.Join(err, file.Close()); err != nil {
 		b.Fatal(err)
 	}
@@ -78,7 +72,7 @@ func resets(tb testing.TB, path string) (n int) {
 		Want:  func(c *flow.Conversation) bool { return c.Client.Resets+c.Server.Resets > 0 },
 		Yield: func(*flow.Conversation) { n++ },
 	})
-	read(tb, path, func(f *capture.Frame) { table.Add(f.N, f.At, &f.Packet) })
+	read(tb, path, func(f *capture.Frame) { table.AddOf(f.N, f.At, &f.Packet, &f.Ends) })
 	table.Flush()
 	return n
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/rstprobe/rstprobe/internal/flow"
 	"github.com/rstprobe/rstprobe/internal/packet"
 	"github.com/rstprobe/rstprobe/internal/wire/pcapio"
 )
@@ -24,6 +25,7 @@ type Frame struct {
 	Packet    packet.Packet // Raw is without link padding and, like all slices in it, valid until the next call of Next
 	Truncated bool          // the end of the datagram was not captured; Packet.TCP.Missing says how much payload
 	Fragments int           // how many fragments Packet was put together from; 0: it came whole
+	Ends      flow.Ends     // whose Packet is, for flow.Table.AddOf
 	Interface int           // in a pcapng file the index of the interface in its section, else 0
 }
 
@@ -66,7 +68,7 @@ type Backward struct {
 type Reader struct {
 	scan    *pcapio.Scanner
 	closer  io.Closer // the file, if Open opened it
-	frame   Frame
+	frame   Frame     // what Next returns
 	last    time.Time // of the packet before
 	pieces  fragments
 	batch   *batch // what datagrams are copied to; nil: they are not
@@ -125,10 +127,18 @@ func (r *Reader) Stats() Stats {
 // io.EOF at the end of the file, wraps ErrLinkType if no packet of it was of a
 // known link type, or is a *Damage; it stays.
 func (r *Reader) Next() (*Frame, error) {
+	if err := r.next(&r.frame); err != nil {
+		return nil, err
+	}
+	return &r.frame, nil
+}
+
+// next makes f the next frame.
+func (r *Reader) next(f *Frame) error {
 	for {
 		rec, err := r.scan.Next()
 		if err != nil {
-			return nil, r.end(err)
+			return r.end(err)
 		}
 		r.stats.Packets = rec.N
 		at := r.clock(rec)
@@ -147,11 +157,11 @@ func (r *Reader) Next() (*Frame, error) {
 			r.stats.Unreadable++
 			continue
 		}
-		if !r.take(rec, at, ip) {
+		if !r.take(f, rec, at, ip) {
 			continue
 		}
 		r.stats.Frames++
-		return &r.frame, nil
+		return nil
 	}
 }
 
@@ -192,8 +202,8 @@ func (r *Reader) clock(rec *pcapio.Record) time.Time {
 	return at
 }
 
-// take makes r.frame of a datagram and reports whether it is one to yield.
-func (r *Reader) take(rec *pcapio.Record, at time.Time, ip []byte) bool {
+// take makes f of a datagram and reports whether it is one to yield.
+func (r *Reader) take(f *Frame, rec *pcapio.Record, at time.Time, ip []byte) bool {
 	missing := rec.Wire - len(rec.Data)
 	ip, announced := packet.Trim(ip)
 	count := 0
@@ -210,7 +220,6 @@ func (r *Reader) take(rec *pcapio.Record, at time.Time, ip []byte) bool {
 	if r.batch != nil {
 		ip = r.batch.own(ip)
 	}
-	f := &r.frame
 	p := &f.Packet
 	err := p.Read(ip)
 	cut := len(ip) < announced
@@ -230,6 +239,7 @@ func (r *Reader) take(rec *pcapio.Record, at time.Time, ip []byte) bool {
 	if cut {
 		r.stats.Truncated++
 	}
+	f.Ends = flow.EndsOf(p)
 	f.N, f.At, f.Truncated, f.Fragments, f.Interface = rec.N, at, cut, count, rec.Interface
 	return true
 }

@@ -36,9 +36,6 @@ func (h *habits) ttl(t uint8) {
 // probe compare: TTLs and identifications of a few packets say it all.
 func (h *habits) sample(o probe.Observation) {
 	const few = 2
-	if len(h.healthy) >= maxHealthy {
-		return
-	}
 	o.Sent = slices.Clone(o.Sent[:min(len(o.Sent), 1)])
 	for _, list := range []*[]probe.Seen{&o.Data, &o.Acks, &o.FINs} {
 		*list = slices.Clone((*list)[:min(len(*list), few)])
@@ -84,6 +81,7 @@ func entry[K comparable](m map[K]*habits, k K) *habits {
 
 // learn adds what a conversation shows of its two hosts.
 func (b baselines) learn(s *scene) {
+	healthy := s.healthy()
 	for _, of := range []side{client, server} {
 		addr := s.addr(of).Addr()
 		for _, h := range []*habits{entry(b.hosts, addr), entry(b.prefixes, neighbourhood(addr))} {
@@ -91,12 +89,12 @@ func (b baselines) learn(s *scene) {
 				continue
 			}
 			for i := range s.segs {
-				if g := &s.segs[i]; g.from == of && (isSYN(g) || isData(g) && s.healthy()) {
+				if g := &s.segs[i]; g.from == of && (isSYN(g) || isData(g) && healthy) {
 					h.ttl(g.p.TTL)
 				}
 			}
-			if s.healthy() && len(s.conv.Events) <= longRecord {
-				h.sample(s.seen[of.other()])
+			if healthy && len(s.conv.Events) <= longRecord && len(h.healthy) < maxHealthy {
+				h.sample(*s.saw(of.other()))
 			}
 		}
 	}

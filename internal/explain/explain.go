@@ -23,6 +23,7 @@ const DefaultMaxFlows = 10000
 type Explainer struct {
 	max     int
 	facts   *facts
+	reader  reader
 	kept    []flow.Conversation   // read again when all are known: their events take a quarter of what reading makes of them
 	asked   func(packet.Key) bool // what is explained; nil: everything
 	seen    int
@@ -57,7 +58,7 @@ func (e *Explainer) count(k packet.Key) bool {
 
 // Add takes one conversation.
 func (e *Explainer) Add(c flow.Conversation) {
-	s := read(c)
+	s := e.reader.read(&c)
 	if len(s.segs) == 0 {
 		return
 	}
@@ -149,7 +150,7 @@ func (s *scene) brokenOff() bool {
 	if fins || !s.silent(server) {
 		return false
 	}
-	if s.seen[client].Short > 0 {
+	if s.saw(client).Short > 0 {
 		return true // in the middle of an answer that announced its length
 	}
 	least := 1
@@ -204,10 +205,11 @@ func (e *Explainer) each(at Position) []*Flow {
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
+			var rd reader
 			for list := range work {
 				var boxed time.Time
 				for _, i := range list {
-					s := read(e.kept[i])
+					s := rd.read(&e.kept[i])
 					f := e.explain(s, at, &boxed)
 					if len(f.Resets) > 0 || f.Ending.Cause != "" || s.brokenOff() {
 						flows[i] = &f
@@ -235,7 +237,7 @@ func (e *Explainer) explain(s *scene, at Position, boxed *time.Time) Flow {
 	}
 	f := Flow{
 		Client: s.addr(client), Server: s.addr(server), Guessed: s.conv.Guessed, Start: s.start(), Position: own,
-		Outcome: s.seen[client].Outcome, Stage: s.seen[client].Stage, Signature: s.signatures(), Trigger: probe.TriggerNone,
+		Outcome: s.saw(client).Outcome, Stage: s.saw(client).Stage, Signature: s.signatures(), Trigger: probe.TriggerNone,
 		Resets: []Reset{}, Artefact: s.artefact(),
 	}
 	for _, r := range s.resets() {

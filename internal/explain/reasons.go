@@ -57,7 +57,7 @@ func (x *matter) weigh() reasons {
 	if x.r != nil {
 		from = x.from()
 	}
-	o := x.seen[from.other()]
+	o := *x.saw(from.other())
 	if x.r != nil {
 		o.Resets = x.volley(o.Resets)
 	}

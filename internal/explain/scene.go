@@ -11,7 +11,7 @@ import (
 
 // scene is one conversation, read.
 type scene struct {
-	conv flow.Conversation
+	conv *flow.Conversation
 	segs []seg
 	icmp []flow.Event // ICMP errors that quote the conversation
 
@@ -21,44 +21,64 @@ type scene struct {
 
 	draws map[int]draw // by the index of a reset, as they are asked for
 
-	seen [2]probe.Observation // by the end that the packets went to: seen[client] are the server's
+	seen   [2]*probe.Observation // see saw; nil: nobody asked yet
+	reader *reader
 }
 
-// read reads a conversation.
-func read(c flow.Conversation) *scene {
-	s := &scene{conv: c, segs: segments(c.Record), draws: map[int]draw{}}
-	for _, e := range c.Events {
-		if e.Packet.ICMP.Kind != 0 {
-			s.icmp = append(s.icmp, e)
+// reader reads one conversation after the other. Of a scene nothing is valid
+// any more once the next one is read.
+type reader struct {
+	segs   []seg
+	events []flow.Event
+}
+
+func (rd *reader) read(c *flow.Conversation) *scene {
+	rd.segs = segments(rd.segs[:0], &c.Record)
+	s := &scene{conv: c, segs: rd.segs, draws: map[int]draw{}, reader: rd}
+	for i := range c.Events {
+		if e := &c.Events[i]; e.Packet.ICMP.Kind != 0 {
+			s.icmp = append(s.icmp, *e)
 		}
 	}
 	s.handshake()
-	s.seen[client] = probe.Observe(c.Record)
-	s.seen[server] = probe.Observe(mirrored(c.Record))
-	// To the server, the client's SYN is what the SYN/ACK is to the client:
-	// the packet that its others are compared with.
-	if s.syn != nil && s.seen[server].SYNACK == nil {
-		s.seen[server].SYNACK = &probe.Seen{N: s.syn.n, At: s.syn.at, Packet: s.syn.p}
-		s.seen[server].RTT = s.here
-	}
 	return s
 }
 
+// saw is what came to one end of the conversation: to the client what the
+// server sent.
+func (s *scene) saw(by side) *probe.Observation {
+	if s.seen[by] != nil {
+		return s.seen[by]
+	}
+	rec := s.conv.Record
+	if by == server {
+		rec = s.reader.mirrored(rec)
+	}
+	o := probe.Observe(rec)
+	// To the server, the client's SYN is what the SYN/ACK is to the client:
+	// the packet that its others are compared with.
+	if by == server && s.syn != nil && o.SYNACK == nil {
+		o.SYNACK = &probe.Seen{N: s.syn.n, At: s.syn.at, Packet: s.syn.p}
+		o.RTT = s.here
+	}
+	s.seen[by] = &o
+	return s.seen[by]
+}
+
 // mirrored is a record as its other end would have kept it, seen from here.
-func mirrored(rec flow.Record) flow.Record {
+func (rd *reader) mirrored(rec flow.Record) flow.Record {
 	rec.Key = packet.Key{Local: rec.Key.Remote, Remote: rec.Key.Local}
-	events := make([]flow.Event, len(rec.Events))
-	for i, e := range rec.Events {
-		switch {
+	rd.events = append(rd.events[:0], rec.Events...)
+	for i := range rd.events {
+		switch e := &rd.events[i]; {
 		case e.Packet.ICMP.Kind != 0: // stays a thing received
 		case e.Kind == flow.Received:
 			e.Kind = flow.Sent
 		case e.Kind == flow.Sent, e.Kind == flow.Retransmitted:
 			e.Kind = flow.Received
 		}
-		events[i] = e
 	}
-	rec.Events = events
+	rec.Events = rd.events
 	return rec
 }
 

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rstprobe/rstprobe/internal/flow"
@@ -67,10 +68,10 @@ func (g *seg) copyOf(o *seg) bool {
 	return hops == 0 || a.HasID && a.ID != 0 && hops >= -copyHops && hops <= copyHops
 }
 
-// segments lists the TCP segments of a record in order, each packet once, and
-// marks those that repeat.
-func segments(rec flow.Record) []seg {
-	out := make([]seg, 0, len(rec.Events))
+// segments appends the TCP segments of a record in order to out, each packet
+// once, and marks those that repeat.
+func segments(out []seg, rec *flow.Record) []seg {
+	out = slices.Grow(out, len(rec.Events))
 	var next [2]packet.Seq // behind all that a side has sent
 	var known [2]bool
 	for i := range rec.Events {

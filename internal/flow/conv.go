@@ -286,7 +286,7 @@ func (c *conv) events(client uint8, r *keeper) []Event {
 		switch {
 		case f.from != client:
 			e.Kind = Received
-		case e.Copy == 0 && slices.ContainsFunc(events[:i], func(before Event) bool { return again(&before, e) }):
+		case e.Copy == 0 && again(events[:i], e):
 			e.Kind = Retransmitted
 		default:
 			e.Kind = Sent
@@ -297,10 +297,18 @@ func (c *conv) events(client uint8, r *keeper) []Event {
 
 // again reports whether the client sends with e what it had sent before. Who
 // says the same with another TTL looks how far it gets.
-func again(before, e *Event) bool {
-	a, b := &before.Packet, &e.Packet
-	return before.Kind == Sent && b.TCP.Len() > 0 && a.TCP.Seq == b.TCP.Seq && a.TCP.Size() == b.TCP.Size() &&
-		a.TCP.Flags == b.TCP.Flags && a.TTL == b.TTL
+func again(before []Event, e *Event) bool {
+	b := &e.Packet
+	if b.TCP.Len() == 0 {
+		return false
+	}
+	for i := range before {
+		a := &before[i].Packet
+		if before[i].Kind == Sent && a.TCP.Seq == b.TCP.Seq && a.TCP.Size() == b.TCP.Size() && a.TCP.Flags == b.TCP.Flags && a.TTL == b.TTL {
+			return true
+		}
+	}
+	return false
 }
 
 // offset is a time of a record: in whole microseconds, like that of a live one.

@@ -1,14 +1,11 @@
 package flow
 
-import "math/rand/v2"
-
 // index finds conversations by their pairs. It is a hash table with linear
 // probing that keeps the hashes beside the pointers: of a table with very many
 // conversations hardly anything is in the cache, and this costs one look at
 // the index and one at the conversation.
 type index struct {
-	seed  [2]uint64 // secret, so that nobody can choose ends that collide
-	slots []slot    // a power of two of them, at most three quarters full
+	slots []slot // a power of two of them, at most three quarters full
 	len   int
 }
 
@@ -19,20 +16,14 @@ type slot struct {
 }
 
 func newIndex() index {
-	return index{seed: [2]uint64{rand.Uint64(), rand.Uint64()}, slots: make([]slot, 1<<10)}
+	return index{slots: make([]slot, 1<<10)}
 }
 
-func (x *index) hash(p *pair) uint64 {
-	h := mix(p.addr[0].hi^x.seed[0], p.addr[0].lo^x.seed[1])
-	h = mix(p.addr[1].hi^h, p.addr[1].lo^x.seed[1])
-	return mix(h^uint64(p.port[0])<<16^uint64(p.port[1]), x.seed[0])
-}
-
-// find is the conversation of a pair with the given hash, or nil.
-func (x *index) find(p *pair, hash uint64) *conv {
+// find is the conversation between two ends, or nil.
+func (x *index) find(e *Ends) *conv {
 	mask := uint64(len(x.slots) - 1)
-	for i := hash & mask; x.slots[i].conv != nil; i = (i + 1) & mask {
-		if s := &x.slots[i]; s.hash == hash && s.conv.pair == *p {
+	for i := e.hash & mask; x.slots[i].conv != nil; i = (i + 1) & mask {
+		if s := &x.slots[i]; s.hash == e.hash && s.conv.pair == e.pair {
 			return s.conv
 		}
 	}

@@ -138,9 +138,9 @@ func TestStore(t *testing.T) {
 // TestIndex compares it with a map, by good hashes and by such as share their
 // place, at the end of the slots.
 func TestIndex(t *testing.T) {
-	hashes := map[string]func(*index, *pair) uint64{
-		"good": (*index).hash,
-		"bad":  func(_ *index, p *pair) uint64 { return ^uint64(p.port[0] / 3) },
+	hashes := map[string]func(*pair) uint64{
+		"good": (*pair).hash,
+		"bad":  func(p *pair) uint64 { return ^uint64(p.port[0] / 3) },
 	}
 	for name, hash := range hashes {
 		t.Run(name, func(t *testing.T) {
@@ -149,8 +149,8 @@ func TestIndex(t *testing.T) {
 			want := map[pair]*conv{}
 			for range 50_000 {
 				p := pair{port: [2]uint16{uint16(r.IntN(3000)), 1}}
-				h := hash(&x, &p)
-				c := x.find(&p, h)
+				h := hash(&p)
+				c := x.find(&Ends{pair: p, hash: h})
 				if c != want[p] {
 					t.Fatalf("found %p, want %p", c, want[p])
 				}
@@ -167,7 +167,7 @@ func TestIndex(t *testing.T) {
 				}
 			}
 			for p, c := range want {
-				if got := x.find(&p, c.hash); got != c {
+				if got := x.find(&Ends{pair: p, hash: c.hash}); got != c {
 					t.Errorf("%v: found %p, want %p", p, got, c)
 				}
 			}

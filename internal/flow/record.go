@@ -15,9 +15,18 @@ type Source uint8
 // The sources of records.
 const (
 	Raw     Source = iota + 1 // our own TCP client over raw sockets: every header field
-	Kernel                    // an ordinary socket: no header of any reset
+	Kernel                    // ordinary sockets: what the kernel's own TCP told, see there
 	Capture                   // a capture file
 )
+
+// A Kernel record has no packets. Its events are what the kernel told of
+// connections, put as the packets that it must have seen: ends, flags and
+// payload hold, and sequence numbers count from 0 on both sides. All other
+// fields are 0, which here means not known: TTL, unless it was measured
+// (probe.Trial.ExactTTL), ID, Window and Options of what was received, whether
+// a reset had the ACK flag, the sender of an ICMP error about anything but a
+// SYN, and all quotes. Nothing of a connection is heard behind its reset, and
+// nothing twice. Copies with several TTLs had a connection each.
 
 // Kind says what an event is.
 type Kind uint8
@@ -35,8 +44,8 @@ type Event struct {
 	At     time.Duration // since Record.Start, 1 µs resolution; kernel timestamps where there are any
 	Kind   Kind
 	Packet packet.Packet // zero iff Kind == Expired
-	N      int           // the packet's number in the exported capture, from 1; 0: not exported
-	TTL    uint8         // the stamp of a copy of ours (see probe.Trial.TTLs); 0: not a stamped copy
+	N      int           // the packet's number in the exported capture, from 1; 0: not exported. In a Kernel record, of which there is no capture, the number of the event
+	TTL    uint8         // the stamp of a copy of ours (see probe.Trial.TTLs); 0: not a stamped copy. In a Kernel record also of what a copy drew: the copy's
 	Copy   int           // in a capture, the N of a packet at most 5 ms before that this is equal to, as mirror ports show packets twice; 0: it is new
 }
 

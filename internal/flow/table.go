@@ -102,14 +102,21 @@ func (t *Table) Len() int { return t.index.len }
 // about one as packet.Parse returned it; it ignores others. Packets come in
 // the order of the capture. Nothing of p is kept.
 func (t *Table) Add(n int, at time.Time, p *packet.Packet) {
+	ends := EndsOf(p)
+	t.AddOf(n, at, p, &ends)
+}
+
+// AddOf is Add for those who know EndsOf the packet.
+func (t *Table) AddOf(n int, at time.Time, p *packet.Packet, ends *Ends) {
 	now := t.clock(at)
 	t.last = n
 	t.expire()
 	switch {
+	case !ends.some:
 	case p.Proto == packet.TCP:
-		t.segment(n, now, p)
-	case p.ICMP.Kind != 0 && p.ICMP.Quote.Proto == packet.TCP:
-		t.icmp(n, now, p)
+		t.segment(n, now, p, ends)
+	default:
+		t.icmp(n, now, p, ends)
 	}
 	t.evict()
 }
@@ -143,12 +150,11 @@ func (t *Table) clock(at time.Time) int64 {
 }
 
 // segment adds a TCP segment.
-func (t *Table) segment(n int, now int64, p *packet.Packet) {
-	ends, from := pairOf(p.Src, p.Dst)
-	hash := t.index.hash(&ends)
-	c := t.index.find(&ends, hash)
+func (t *Table) segment(n int, now int64, p *packet.Packet, ends *Ends) {
+	from := ends.from
+	c := t.index.find(ends)
 	if c == nil {
-		c = t.begin(&ends, hash, from, now)
+		c = t.begin(ends, now)
 	} else {
 		switch c.renewal(from, &p.TCP) {
 		case none:
@@ -157,7 +163,7 @@ func (t *Table) segment(n int, now int64, p *packet.Packet) {
 		case certain:
 			before := c
 			t.index.remove(before)
-			c = t.begin(&ends, hash, from, now)
+			c = t.begin(ends, now)
 			c.follow(before, from, &p.TCP, &t.keeper)
 			t.hand(before, Reused)
 		}
@@ -168,24 +174,18 @@ func (t *Table) segment(n int, now int64, p *packet.Packet) {
 
 // icmp adds an ICMP error to the conversation that it quotes. It comes from
 // the side that the quoted segment was going to.
-func (t *Table) icmp(n int, now int64, p *packet.Packet) {
-	q := &p.ICMP.Quote
-	if q.Src.Port() == 0 && q.Dst.Port() == 0 {
-		return // cut before its ports
-	}
-	ends, sender := pairOf(q.Src, q.Dst)
-	hash := t.index.hash(&ends)
-	c := t.index.find(&ends, hash)
+func (t *Table) icmp(n int, now int64, p *packet.Packet, ends *Ends) {
+	c := t.index.find(ends)
 	if c == nil {
-		c = t.begin(&ends, hash, sender, now)
-		c.meet(sender, q.Flags)
+		c = t.begin(ends, now)
+		c.meet(ends.from, p.ICMP.Quote.Flags)
 	}
-	c.icmp(n, now, 1-sender, p, &t.keeper)
+	c.icmp(n, now, 1-ends.from, p, &t.keeper)
 	t.touch(c, n, now)
 }
 
-// begin starts a conversation whose end first was the first to send.
-func (t *Table) begin(ends *pair, hash uint64, first uint8, now int64) *conv {
+// begin starts a conversation with its first packet.
+func (t *Table) begin(ends *Ends, now int64) *conv {
 	if t.free == nil {
 		more := make([]conv, 64) // at a time, for there may be very many
 		for i := range more {
@@ -195,7 +195,7 @@ func (t *Table) begin(ends *pair, hash uint64, first uint8, now int64) *conv {
 	c := t.free
 	t.free = c.next
 	*c = conv{
-		pair: *ends, hash: hash, client: first, guessed: true,
+		pair: ends.pair, hash: ends.hash, client: ends.from, guessed: true,
 		began: now, last: now, offset: t.offset, stepsBefore: t.steps,
 	}
 	t.index.add(c)
