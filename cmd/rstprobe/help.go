@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -10,70 +11,122 @@ import (
 	"github.com/rstprobe/rstprobe/internal/argv"
 )
 
-// appHelp is the help of the whole program. Columns are separated by tabs,
-// which the library aligns.
+// helpColumns is the width of the help in characters, that of the narrowest
+// usual terminal.
+const helpColumns = 80
+
+// maxLeft is the widest first column of a table. What is longer has the second
+// column on the next line.
+const maxLeft = 32
+
+// help is the help of the commands of a line, or of the whole program.
+func help(app *cli.App, commands []string) string {
+	if len(commands) == 0 {
+		return appHelp(app)
+	}
+	return commandHelp(commandOf(app, commands[0]))
+}
+
+// appHelp is the help of the whole program.
 func appHelp(app *cli.App) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s - %s\n\nUsage:\n", app.Name, app.Usage)
-	fmt.Fprintf(&b, "  %s TARGET... [flags]\tprobe, judge and, where something interferes, locate it\n", app.Name)
+	paragraph(&b, app.Name+" - "+app.Usage)
+	usage := []row{{app.Name + " TARGET... [flags]", "probe, judge and, where something interferes, locate it"}}
 	for _, c := range app.Commands {
-		fmt.Fprintf(&b, "  %s %s %s\t%s\n", app.Name, c.Name, c.ArgsUsage, c.Usage)
+		usage = append(usage, row{strings.TrimSpace(app.Name + " " + c.Name + " " + c.ArgsUsage), c.Usage})
 	}
-	b.WriteString(`
-Targets:
-  example.com, example.com:8443	a name; the port is 443 unless given
-  192.0.2.1:443, [2001:db8::1]:443	an address
-  http://example.com/path	port 80 and the path of the request
-  example.com:443@192.0.2.1	connect to the address, use the name
-
-Without --syn, --sni or --host: --syn, and --sni on TLS ports or --host on port 80.
-Flags may stand before or after targets.
-`)
+	table(&b, "Usage", usage)
+	writeExamples(&b, "")
+	table(&b, "Targets", targetForms)
+	b.WriteString("\n")
+	paragraph(&b, defaultTests)
 	writeFlags(&b, app.Flags)
-	b.WriteString(`
-Exit codes:
-  0	measured, nothing interferes
-  1	rstprobe itself failed
-  2	the command line is wrong
-  3	a privilege is missing
-  10	interference found
-  11	not measurable, or inconclusive
-  130	interrupted; what was measured is written
-`)
+	table(&b, "Exit codes", exitCodes)
+	b.WriteString("\n")
+	paragraph(&b, settingsRule+" rstprobe config print-template prints a file to begin with; rstprobe man prints the manual.")
 	return b.String()
 }
 
 // commandHelp is the help of one command.
 func commandHelp(c *cli.Command) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "rstprobe %s - %s\n\nUsage:\n  rstprobe %s %s\n", c.Name, c.Usage, c.Name, c.ArgsUsage)
+	paragraph(&b, "rstprobe "+c.Name+" - "+c.Usage)
+	fmt.Fprintf(&b, "\nUsage:\n  %s\n", strings.TrimSpace("rstprobe "+c.Name+" "+c.ArgsUsage))
+	writeExamples(&b, c.Name)
 	writeFlags(&b, c.Flags)
 	return b.String()
 }
 
-// helpColumns is the width of the help in characters.
-const helpColumns = 90
+// paragraph writes text in lines.
+func paragraph(b *strings.Builder, text string) {
+	for line := range wrapped(text, helpColumns) {
+		b.WriteString(line + "\n")
+	}
+}
 
-// writeFlags lists flags by group, in the order in which they are defined.
+// writeExamples shows how a command is used, "" being the main one.
+func writeExamples(b *strings.Builder, command string) {
+	if len(examples[command]) == 0 {
+		return
+	}
+	b.WriteString("\nExamples:\n")
+	for _, e := range examples[command] {
+		fmt.Fprintf(b, "  %s\n      %s\n", e.left, e.right)
+	}
+}
+
+// table writes rows in two columns below a title.
+func table(b *strings.Builder, title string, rows []row) {
+	width := 0
+	for _, r := range rows {
+		if len(r.left) <= maxLeft {
+			width = max(width, len(r.left))
+		}
+	}
+	fmt.Fprintf(b, "\n%s:\n", title)
+	for _, r := range rows {
+		left := r.left
+		if len(left) > width {
+			fmt.Fprintf(b, "  %s\n", left)
+			left = ""
+		}
+		for line := range wrapped(r.right, helpColumns-len("  ")-width-len("  ")) {
+			fmt.Fprintf(b, "  %-*s  %s\n", width, left, line)
+			left = ""
+		}
+	}
+}
+
+// flagGroup is a group of the help and its flags.
+type flagGroup struct {
+	name  string
+	flags []cli.Flag
+}
+
+// groups are the flags by group, in the order in which they are defined.
+func groups(flags []cli.Flag) []flagGroup {
+	var out []flagGroup
+	for _, f := range flags {
+		name := groupOf(f)
+		i := slices.IndexFunc(out, func(g flagGroup) bool { return g.name == name })
+		if i < 0 {
+			i = len(out)
+			out = append(out, flagGroup{name: name})
+		}
+		out[i].flags = append(out[i].flags, f)
+	}
+	return out
+}
+
+// writeFlags lists flags by group.
 func writeFlags(b *strings.Builder, flags []cli.Flag) {
-	for len(flags) > 0 {
-		group := groupOf(flags[0])
-		n := 0 // of flags in it
-		width := 0
-		for n < len(flags) && groupOf(flags[n]) == group {
-			names, _ := flagLine(flags[n])
-			width = max(width, len(names))
-			n++
-		}
-		fmt.Fprintf(b, "\n%s:\n", group)
-		for _, f := range flags[:n] {
+	for _, g := range groups(flags) {
+		var rows []row
+		for _, f := range g.flags {
 			names, usage := flagLine(f)
-			for line := range wrapped(usage, helpColumns-len("  ")-width-len("  ")) {
-				fmt.Fprintf(b, "  %s\t%s\n", names, line)
-				names = ""
-			}
+			rows = append(rows, row{names, usage})
 		}
-		flags = flags[n:]
+		table(b, g.name, rows)
 	}
 }
 
@@ -133,10 +186,4 @@ func flagLine(f cli.Flag) (names, usage string) {
 		usage += fmt.Sprintf(" (default: %s)", strings.Trim(d, `"`))
 	}
 	return names, usage
-}
-
-// asTemplate makes text safe for the library, which executes help as a
-// template.
-func asTemplate(text string) string {
-	return strings.ReplaceAll(text, "{{", `{{"{{"}}`)
 }

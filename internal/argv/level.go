@@ -59,8 +59,9 @@ func takesValue(f cli.Flag) bool {
 	return ok && d.TakesValue()
 }
 
-// placeholder is what the help of a flag calls its value.
-func placeholder(f cli.Flag) string {
+// Placeholder is what the help of a flag calls its value: the text between
+// backquotes in its usage, else VALUE.
+func Placeholder(f cli.Flag) string {
 	if d, ok := f.(cli.DocGenerationFlag); ok {
 		if _, after, ok := strings.Cut(d.GetUsage(), "`"); ok {
 			if name, _, ok := strings.Cut(after, "`"); ok {

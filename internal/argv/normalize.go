@@ -27,28 +27,91 @@ func Normalize(app *cli.App, args []string) ([]string, error) {
 	if len(args) == 0 {
 		return nil, nil
 	}
-	app.Setup() // appends the library's own flags and commands, where the app wants them
-	l := line{levels: []*level{{
-		flags: app.Flags, commands: app.Commands, help: !app.HideHelp,
-	}}}
-	err := l.read(args[1:])
-	if l.helpWanted {
-		return append([]string{args[0]}, l.helpRequest()...), nil
-	}
+	l, err := Parse(app, args[1:])
 	if err != nil {
 		return nil, err
 	}
-	return append([]string{args[0]}, l.write()...), nil
+	return append([]string{args[0]}, l.Args()...), nil
 }
 
-// line is a command line, taken apart.
-type line struct {
+// Line is a command line, taken apart.
+type Line struct {
 	levels     []*level // the program, then the commands, outermost first
 	flags      []given
 	words      []string // what is neither a flag nor a command
 	helpWanted bool
-	bare       string // the spelling of a bare OptFlag that was the last thing read, or ""
-	doubt      *doubt // the first word that stands behind a bare OptFlag
+	pending    cli.Flag // lacks its value, at the end of the line
+	bare       string   // the spelling of a bare OptFlag that was the last thing read, or ""
+	doubt      *doubt   // the first word that stands behind a bare OptFlag
+}
+
+// Parse takes a line apart, the program's name not included. Its error is
+// that of Normalize; with it comes the line as far as it can be read.
+func Parse(app *cli.App, args []string) (*Line, error) {
+	app.Setup() // appends the library's own flags and commands, where the app wants them
+	l := &Line{levels: []*level{{
+		flags: app.Flags, commands: app.Commands, help: !app.HideHelp,
+	}}}
+	if err := l.read(args); err != nil && !l.helpWanted {
+		return l, err
+	}
+	return l, nil
+}
+
+// Args is the line in the order that the library reads.
+func (l *Line) Args() []string {
+	if l.helpWanted {
+		return l.helpRequest()
+	}
+	return l.write()
+}
+
+// HelpWanted reports whether the line asks for help, and so for nothing else.
+func (l *Line) HelpWanted() bool { return l.helpWanted }
+
+// Commands are the commands of the line by their first names, outermost
+// first; none for the program itself.
+func (l *Line) Commands() []string {
+	var out []string
+	for _, v := range l.levels[1:] {
+		out = append(out, v.name)
+	}
+	return out
+}
+
+// Flags are the flags that the innermost command, or else the program,
+// defines itself.
+func (l *Line) Flags() []cli.Flag { return l.inner().flags }
+
+// Words are what is neither a flag nor a command.
+func (l *Line) Words() []string { return l.words }
+
+// Pending is the flag at the end of the line that lacks its value, which is
+// the error of Parse then; nil if there is none.
+func (l *Line) Pending() cli.Flag { return l.pending }
+
+// Find looks a flag up by any of its names, at the innermost level first; nil
+// where no level defines it.
+func (l *Line) Find(name string) cli.Flag { return l.find(name) }
+
+// Value is what the flag with this primary name was given last, "" if bare.
+func (l *Line) Value(name string) (value string, ok bool) {
+	for _, g := range l.flags {
+		if g.name == name {
+			value, ok = g.value, true
+		}
+	}
+	return value, ok
+}
+
+// Default gives a flag of the line, under its primary name, values as if they
+// stood in front of all others.
+func (l *Line) Default(name string, values ...string) {
+	var first []given
+	for _, v := range values {
+		first = append(first, given{name, v, true})
+	}
+	l.flags = append(first, l.flags...)
 }
 
 // given is one flag of the line under its primary name.
@@ -62,7 +125,7 @@ type doubt struct{ flag, word string }
 
 // read takes the words of a line in. It goes on behind an error, so that a
 // later --help is found, and returns the first.
-func (l *line) read(args []string) error {
+func (l *Line) read(args []string) error {
 	var first error
 	for len(args) > 0 {
 		word := args[0]
@@ -83,7 +146,7 @@ func (l *line) read(args []string) error {
 }
 
 // literal takes in what stands behind "--".
-func (l *line) literal(words []string) error {
+func (l *Line) literal(words []string) error {
 	l.bare = ""
 	if len(l.words) == 0 && len(words) > 0 && l.inner().command(words[0]) != nil {
 		// The library looks for a command even behind "--".
@@ -94,7 +157,7 @@ func (l *line) literal(words []string) error {
 }
 
 // word takes in a command or a plain word.
-func (l *line) word(w string) {
+func (l *Line) word(w string) {
 	if len(l.words) == 0 {
 		if c := l.inner().command(w); c != nil {
 			l.levels = append(l.levels, &level{
@@ -113,7 +176,7 @@ func (l *line) word(w string) {
 
 // flag takes in a word that begins with a dash and reports how many of the
 // words behind it belong to it.
-func (l *line) flag(word string, rest []string) (took int, err error) {
+func (l *Line) flag(word string, rest []string) (took int, err error) {
 	l.bare = ""
 	dashes := 1
 	if strings.HasPrefix(word, "--") {
@@ -132,7 +195,8 @@ func (l *line) flag(word string, rest []string) (took int, err error) {
 	g := given{f.Names()[0], value, glued}
 	if !glued && takesValue(f) {
 		if len(rest) == 0 {
-			return 0, fmt.Errorf("%s needs a value: write %s=%s", dashed(name), dashed(g.name), placeholder(f))
+			l.pending = f
+			return 0, fmt.Errorf("%s needs a value: write %s=%s", dashed(name), dashed(g.name), Placeholder(f))
 		}
 		g.value, g.hasValue, took = rest[0], true, 1
 	}
@@ -149,7 +213,7 @@ func (l *line) flag(word string, rest []string) (took int, err error) {
 // cluster takes in all but the last of several one-letter flags behind one
 // dash, and returns the last. It returns nil, and takes in nothing, when they
 // are not that.
-func (l *line) cluster(letters string) cli.Flag {
+func (l *Line) cluster(letters string) cli.Flag {
 	var fs []cli.Flag
 	for _, r := range letters {
 		f := l.find(string(r))
@@ -173,7 +237,7 @@ func (l *line) cluster(letters string) cli.Flag {
 
 // settle decides whether the word in doubt can be read in one way only: it
 // can when it is the only target there is.
-func (l *line) settle() error {
+func (l *Line) settle() error {
 	if l.doubt == nil {
 		return nil
 	}
@@ -191,7 +255,7 @@ func (l *line) settle() error {
 }
 
 // write puts the line together again, without the program.
-func (l *line) write() []string {
+func (l *Line) write() []string {
 	for _, g := range l.flags {
 		i := len(l.levels) - 1
 		for i > 0 && l.levels[i].find(g.name) == nil {
@@ -217,34 +281,28 @@ func (l *line) write() []string {
 }
 
 // helpRequest asks for the help of the innermost command.
-func (l *line) helpRequest() []string {
-	var out []string
-	for _, v := range l.levels[1:] {
-		out = append(out, v.name)
-	}
-	return append(out, "--"+cli.HelpFlag.Names()[0])
+func (l *Line) helpRequest() []string {
+	return append(l.Commands(), "--"+cli.HelpFlag.Names()[0])
 }
 
 // unknown is the error for a flag that no level defines.
-func (l *line) unknown(dashes, name string) error {
+func (l *Line) unknown(dashes, name string) error {
 	msg := fmt.Sprintf("unknown flag %s%s", dashes, name)
-	var all []cli.Flag
-	for _, v := range l.levels {
-		all = append(all, v.flags...)
+	var all []string
+	for _, f := range l.inner().flags {
+		all = append(all, f.Names()[0])
 	}
-	if cli.SuggestFlag != nil && name != "" {
-		if s := cli.SuggestFlag(all, name, true); s != "" {
-			msg += "; did you mean " + s + "?"
-		}
+	if near := Nearest(name, all); near != "" {
+		msg += "; did you mean " + dashed(near) + "?"
 	}
 	return errors.New(msg)
 }
 
 // inner is the innermost level so far.
-func (l *line) inner() *level { return l.levels[len(l.levels)-1] }
+func (l *Line) inner() *level { return l.levels[len(l.levels)-1] }
 
 // find looks a flag up by any of its names, innermost level first.
-func (l *line) find(name string) cli.Flag {
+func (l *Line) find(name string) cli.Flag {
 	for i := len(l.levels) - 1; i >= 0; i-- {
 		if f := l.levels[i].find(name); f != nil {
 			return f

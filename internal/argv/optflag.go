@@ -87,6 +87,13 @@ func Opt(c *cli.Context, name string) OptValue {
 	return OptValue{}
 }
 
+// WordFlag is a flag that takes one of some words. The library takes any
+// text; whoever reads the flag refuses other words.
+type WordFlag struct {
+	cli.StringFlag
+	Words []string // in the order in which help and completion show them
+}
+
 // ListFlag is a string-list flag whose values name further targets, so that
 // Normalize counts them as such.
 type ListFlag struct{ cli.StringSliceFlag }

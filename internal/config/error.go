@@ -1,0 +1,74 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/token"
+)
+
+// Error is something wrong at one place of a file.
+type Error struct {
+	File         string
+	Line, Column int    // from 1, the column in characters
+	Message      string // without the place
+	excerpt      string // the line and a caret below
+}
+
+// Error is the message behind its place, and below it the line.
+func (e *Error) Error() string {
+	return fmt.Sprintf("%s:%d:%d: %s%s", e.File, e.Line, e.Column, e.Message, e.excerpt)
+}
+
+// At is where the node begins, as FILE:LINE:COLUMN.
+func (n Node) At() string {
+	if n.at == nil {
+		return n.file.name
+	}
+	return fmt.Sprintf("%s:%d:%d", n.file.name, n.at.Line, n.at.Column)
+}
+
+// Errorf is an *Error at the node.
+func (n Node) Errorf(format string, args ...any) error {
+	return n.file.errorAt(n.at, fmt.Sprintf(format, args...))
+}
+
+// misread is an *Error for one of the library.
+func (n Node) misread(err error) error {
+	if e := yaml.Error(nil); errors.As(err, &e) && e.GetToken() != nil {
+		return n.file.errorAt(e.GetToken().Position, e.GetMessage())
+	}
+	return fmt.Errorf("%s: %w", n.file.name, err)
+}
+
+func (f *file) errorAt(at *token.Position, message string) error {
+	e := &Error{File: f.name, Line: 1, Column: 1, Message: message}
+	if at != nil {
+		// The library puts what is missing at the end in front of the file.
+		e.Line, e.Column = max(at.Line, 1), max(at.Column, 1)
+	}
+	if e.Line <= len(f.lines) {
+		e.excerpt = excerpt(f.lines[e.Line-1], e.Column)
+	}
+	return e
+}
+
+// excerpt is a line of a file, indented, with a caret below a column. What
+// would move the cursor is left out of the line, and so a tab is one column.
+func excerpt(line string, column int) string {
+	clean := strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t':
+			return ' '
+		case r < ' ' || r >= 0x7f && r < 0xa0:
+			return -1
+		}
+		return r
+	}, line)
+	if strings.TrimSpace(clean) == "" {
+		return ""
+	}
+	return fmt.Sprintf("\n    %s\n    %s^", clean, strings.Repeat(" ", min(column-1, len([]rune(clean)))))
+}
