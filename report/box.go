@@ -155,6 +155,9 @@ type mark struct {
 	after, at int
 	wide      bool // silent hops lie between, and nothing says which of them it is
 	text      string
+	place     string // the parts of text
+	who       string
+	author    string // as in the JSON, or another
 }
 
 // another stands for the author where a test was decided by a nearer box.
@@ -193,11 +196,12 @@ func (d Document) marks() []mark {
 	for _, k := range order {
 		l := found[k]
 		wide := l.AtTTL > l.AfterTTL+1 && l.DeviceTTL == nil
-		text := fmt.Sprintf("%s (%s, %s %s)", k.place, k.author, plural(len(tests[k]), "test", "tests"), ranges(tests[k]))
+		who := fmt.Sprintf("%s, %s %s", k.author, plural(len(tests[k]), "test", "tests"), ranges(tests[k]))
+		text := fmt.Sprintf("%s (%s)", k.place, who)
 		if wide {
 			text += ", anywhere in the rows marked ?"
 		}
-		out = append(out, mark{l.AfterTTL, l.AtTTL, wide, text})
+		out = append(out, mark{l.AfterTTL, l.AtTTL, wide, text, k.place, who, k.author})
 	}
 	slices.SortStableFunc(out, func(a, b mark) int { return cmp.Or(cmp.Compare(a.after, b.after), cmp.Compare(a.at, b.at)) })
 	return out

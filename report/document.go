@@ -57,6 +57,11 @@ type Document struct {
 	Interrupted    bool       `json:"interrupted"`
 	PacketsSent    int        `json:"packets_sent"`
 	PacketsDropped int        `json:"packets_dropped"` // by our own kernel
+
+	Steps     List[Step]     `json:"steps"`     // what was asked, in the order in which it was first asked
+	Exchanges List[Exchange] `json:"exchanges"` // what decided, packet by packet; at most maxExchanges
+	Attempts  List[Attempt]  `json:"attempts"`  // all that was carried out, by the time of starting
+	Redacted  *int           `json:"redacted"`  // how many hops are hidden, beside our own address; nil, null in JSON: nothing is
 }
 
 // Target is what was probed.
@@ -65,6 +70,7 @@ type Target struct {
 	Host  string     `json:"host"`
 	IP    netip.Addr `json:"ip"` // invalid, "" in JSON: not resolved
 	Port  uint16     `json:"port"`
+	Identity
 }
 
 // Verdict is the answer of all tests together.
@@ -127,6 +133,7 @@ type Location struct {
 	ForwardHops int               `json:"forward_hops"`
 	ReverseHops int               `json:"reverse_hops"`
 	Evidence    List[Evidence]    `json:"evidence"`
+	Network                       // of the device, else that in which both ends lie
 }
 
 // Path is what lies between us and the server.
@@ -137,10 +144,9 @@ type Path struct {
 
 // Hop is one router.
 type Hop struct {
-	TTL     int               `json:"ttl"`
-	IP      netip.Addr        `json:"ip"`     // invalid, "" in JSON: silent
-	Name    string            `json:"name"`   // "": unknown
-	ASN     int               `json:"asn"`    // 0: unknown
+	TTL int        `json:"ttl"`
+	IP  netip.Addr `json:"ip"` // invalid, "" in JSON: silent
+	Identity
 	RTTMS   float64           `json:"rtt_ms"` // smallest, 1 µs resolution; 0: silent
 	Control traceroute.Answer `json:"control"`
 	Test    traceroute.Answer `json:"test"`
@@ -188,6 +194,8 @@ type Meta struct {
 	RunID   string
 	Version string // of rstprobe
 	Mode    string // "raw" or "kernel"; "": "auto", none was chosen yet
+
+	Who func(netip.Addr) Identity // what is known of an address; nil: nothing
 }
 
 // New is the document of a result. It is valid for every result, be it empty
@@ -213,17 +221,22 @@ func New(res diagnosis.Result, meta Meta) Document {
 		Interrupted:    res.Interrupted,
 		PacketsSent:    res.PacketsSent,
 		PacketsDropped: res.PacketsLost,
+
+		Steps:     newSteps(res.Steps),
+		Exchanges: newExchanges(res),
+		Attempts:  newAttempts(res),
 	}
 	for _, t := range res.Tests {
 		d.Tests = append(d.Tests, newTest(t))
 	}
 	for _, h := range res.Path.Hops {
 		d.Path.Hops = append(d.Path.Hops, Hop{
-			TTL: h.TTL, IP: h.Addr, Name: h.Name, ASN: h.ASN,
+			TTL: h.TTL, IP: h.Addr,
 			RTTMS: milliseconds(h.RTT), Control: h.Control, Test: h.Test,
 			Sent: h.Sent, Answered: h.Answered, Altered: newAltered(h.Altered),
 		})
 	}
+	d.identify(meta.Who)
 	return d
 }
 

@@ -45,7 +45,15 @@ func everything() diagnosis.Result {
 	}
 	hops[4].Altered = []traceroute.Alteration{{Change: traceroute.IDChange, After: 4, TTL: 5, Quotes: 1, Packet: 33, Detail: "7 sent, 1792 quoted"}}
 
+	res.Steps = []diagnosis.StepTaken{
+		{Step: diagnosis.StepPath, Trials: 4, Packets: 36, Took: 41 * time.Millisecond},
+		{Step: diagnosis.StepTests, Kind: probe.SNI, Name: "blocked.example", Trials: 7, Packets: 60, Took: 620 * time.Millisecond},
+	}
+	res.Attempts = append(citedAttempts(), dressedUp())
 	t := &res.Tests[0]
+	t.Verdict.Evidence = append(t.Verdict.Evidence, probe.Evidence{
+		Rule: "time-exceeded-too", Supports: probe.OnOrInPath, Packets: []int{21, 82}, Detail: "The copy that died at hop 3 drew nothing but time exceeded.",
+	})
 	second := &traceroute.Location{After: point(5), At: point(6), Method: traceroute.CodedBurst, Votes: 2, Rounds: 3, ForwardHops: 5}
 	t.Boxes = []traceroute.Box{
 		{
@@ -130,6 +138,7 @@ func TestExamplesFillEveryField(t *testing.T) {
 	for _, ex := range examples() {
 		walk(reflect.ValueOf(New(ex.res, meta)))
 	}
+	walk(reflect.ValueOf(NewRedactor(1).Document(New(everything(), meta))))
 	for _, name := range slices.Sorted(maps.Keys(filled)) {
 		if !filled[name] {
 			t.Errorf("%s is empty in every example", name)

@@ -17,7 +17,24 @@ type example struct {
 	res  diagnosis.Result
 }
 
-var meta = Meta{RunID: "01JGZ0000000000000000000EX", Version: "0.1.0", Mode: "raw"}
+var meta = Meta{RunID: "01JGZ0000000000000000000EX", Version: "0.1.0", Mode: "raw", Who: who}
+
+// bad is what a network should not get onto a terminal.
+const bad = "\x1b[2J\n>>>> BOX\r\u009b31m\u202e|`<b>\xff\x00\x7f bücher"
+
+// who knows some of the addresses of the examples.
+func who(ip netip.Addr) Identity {
+	if ip.Is6() {
+		return Identity{Name: "cut.example"}
+	}
+	telecom := Network{ASN: 64500, ASOwner: "Example Telecom", Country: "DE"}
+	return map[netip.Addr]Identity{
+		router(3): {Name: "core1.a-rather-long-router-name.isp.example", Network: telecom},
+		router(4): {Network: telecom},
+		server:    {Name: "web7.hosting.example", Network: Network{ASN: 64501, ASOwner: "Example Hosting", Country: "NL"}},
+		badRouter: {Name: bad, Network: Network{ASN: 64502, ASOwner: bad}},
+	}[ip]
+}
 
 // examples are results of every kind. Their documents are the goldens.
 func examples() []example {
@@ -42,7 +59,9 @@ func examples() []example {
 var (
 	source = netip.MustParseAddr("10.9.0.1")
 	server = netip.MustParseAddr("10.9.6.2")
-	target = probe.Target{Input: "example.com:443", Host: "example.com", Name: "example.com", IP: server, Port: 443}
+
+	badRouter = netip.MustParseAddr("10.9.66.6")
+	target    = probe.Target{Input: "example.com:443", Host: "example.com", Name: "example.com", IP: server, Port: 443}
 )
 
 // result is a measured one without tests; 7 hops to the server.
@@ -114,7 +133,6 @@ func inPathReset() diagnosis.Result {
 		diagnosis.Test{Kind: probe.SNI, Name: "blocked.example", ControlNames: []string{"control.example"}, Verdict: verdict, Location: location},
 		diagnosis.Test{Kind: probe.Host, Name: "blocked.example", ControlNames: []string{"control.example"}, Verdict: host, Location: location})
 	res.Path = path(te, te, te, rst, rst, rst)
-	res.Path.Hops[2].Name, res.Path.Hops[2].ASN = "core1.a-rather-long-router-name.isp.example", 64500
 	res.PacketsLost = 2
 	return res
 }
@@ -191,7 +209,7 @@ func firstSegmentV6() diagnosis.Result {
 	for ttl := 1; ttl <= 3; ttl++ {
 		res.Path.Hops = append(res.Path.Hops, traceroute.Hop{
 			TTL: ttl, Addr: addr(ttl), RTT: 1234567 * time.Microsecond,
-			Name: "cut.example", Control: traceroute.Unreachable, Test: traceroute.BothAnswers,
+			Control: traceroute.Unreachable, Test: traceroute.BothAnswers,
 		})
 	}
 	return res
@@ -270,12 +288,9 @@ func interrupted() diagnosis.Result {
 
 // hostile has in every string what a network should not get onto a terminal.
 func hostile() diagnosis.Result {
-	const bad = "\x1b[2J\n>>>> BOX\r\u009b31m\u202e|`<b>\xff\x00\x7f bücher"
 	res := inPathReset()
 	res.Target.Input, res.Target.Host, res.Summary = bad, bad, bad
-	for i := range res.Path.Hops {
-		res.Path.Hops[i].Name = bad
-	}
+	res.Path.Hops[5].Addr = badRouter
 	t := &res.Tests[0]
 	t.Name, t.ControlNames, t.Verdict.Next = bad, []string{bad}, bad
 	t.Verdict.Evidence[0].Detail = bad + strings.Repeat("x", 200)

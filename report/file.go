@@ -22,18 +22,19 @@ type format struct {
 }
 
 var formats = []format{
+	{".html", writeHTML},
 	{".json", writeJSON},
 	{".jsonl", writeJSONL},
 	{".md", writeMarkdown},
-	{".pcapng", writePcapNG},
+	{ooniExtension, writeOONI},
+	{pcapngExtension, writePcapNG},
 	{".txt", writeText},
 }
 
 // formatOf finds the format by the extension of path.
 func formatOf(path string) (format, error) {
-	name := strings.ToLower(filepath.Base(path))
-	i := slices.IndexFunc(formats, func(f format) bool { return f.extension == filepath.Ext(name) })
-	if i >= 0 && !strings.HasSuffix(name, ".ooni.jsonl") { // another format than .jsonl
+	name := extension(path)
+	if i := slices.IndexFunc(formats, func(f format) bool { return f.extension == name }); i >= 0 {
 		return formats[i], nil
 	}
 	var known []string
@@ -43,6 +44,20 @@ func formatOf(path string) (format, error) {
 	return format{}, fmt.Errorf("report: cannot write %q: its name must end in one of %s", path, strings.Join(known, " "))
 }
 
+// extension is that of path, in lower case.
+func extension(path string) string {
+	name := strings.ToLower(filepath.Base(path))
+	if strings.HasSuffix(name, ooniExtension) {
+		return ooniExtension
+	}
+	return filepath.Ext(name)
+}
+
+const (
+	ooniExtension   = ".ooni.jsonl" // another format than the .jsonl at its end
+	pcapngExtension = ".pcapng"
+)
+
 // CheckPath reports why WriteFile could not write path, as far as that can be
 // said without writing: so that a run is refused before it measures.
 func CheckPath(path string) error {
@@ -50,6 +65,15 @@ func CheckPath(path string) error {
 		return err
 	}
 	return checkPlace(path)
+}
+
+// CheckSavedPath is CheckPath for results that were read back, which have no
+// packets.
+func CheckSavedPath(path string) error {
+	if extension(path) == pcapngExtension {
+		return fmt.Errorf("report: cannot write %q: a saved result has no packets: write the capture when measuring, with -o FILE%s", path, pcapngExtension)
+	}
+	return CheckPath(path)
 }
 
 // checkPlace reports why there could be no file at path.
@@ -69,11 +93,13 @@ func checkPlace(path string) error {
 
 // WriteFile writes the results to path, in the format of its extension:
 //
-//	.json    one result: an object; several: an array, one line each
-//	.jsonl   one object per line
-//	.md      Markdown
-//	.pcapng  the frames, with a comment that names commands and verdicts
-//	.txt     the text of a verbose Text
+//	.html        one page with all results and their JSON
+//	.json        one result: an object; several: an array, one line each
+//	.jsonl       one object per line
+//	.md          Markdown
+//	.ooni.jsonl  measurements in OONI's data format, one per line; see OONI
+//	.pcapng      the frames, with a comment that names commands and verdicts
+//	.txt         the text of a verbose Text
 //
 // A file that was there is replaced at once when the new one is complete; on
 // an error it stays as it was.
@@ -158,6 +184,8 @@ func writeText(w io.Writer, docs []Document, _ []pcapio.Frame) error {
 func writeMarkdown(w io.Writer, docs []Document, _ []pcapio.Frame) error {
 	return each(w, docs, "\n---\n\n", func(d Document) error { return Markdown(w, d) })
 }
+
+func writeHTML(w io.Writer, docs []Document, _ []pcapio.Frame) error { return HTML(w, docs) }
 
 func each(w io.Writer, docs []Document, between string, write func(Document) error) error {
 	for i, d := range docs {

@@ -138,13 +138,12 @@ func TestPathErrors(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "dir.json"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	const known = "must end in one of .json .jsonl .md .pcapng .txt"
+	const known = "must end in one of .html .json .jsonl .md .ooni.jsonl .pcapng .txt"
 	for _, test := range []struct {
 		name, path, want string
 		is               error
 	}{
-		{"html", "x.html", known, nil},
-		{"ooni", "x.OONI.jsonl", known, nil},
+		{"another format", "x.csv", known, nil},
 		{"no extension", "result", known, nil},
 		{"extension only of the directory", "x.json/result", known, nil},
 		{"nothing", "", known, nil},

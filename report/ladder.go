@@ -27,6 +27,7 @@ type ladder struct {
 	places         int    // lines: 2, or 3 with the path between both captures
 	rungs          []rung // by time
 	more           int    // cited packets that are not drawn
+	cited          []note // what those that are drawn are evidence for
 }
 
 // rung is one packet.
@@ -77,8 +78,7 @@ type sketch struct {
 	recent  []rung         // the last packets that are not drawn
 	trail   int            // packets yet to draw behind the last cited one
 	seen    int            // packets of the conversation
-	first   [2]packet.Seq  // numbers of the ends are told from here
-	known   [2]bool
+	numbers numbering
 	start   time.Time
 }
 
@@ -238,7 +238,7 @@ func (s *sketch) rung(n int, at time.Time, p *packet.Packet, byClient bool) rung
 	}
 	if p.ICMP.Kind != 0 {
 		r.from, r.mark, r.dashed = middle, routerMark, true
-		r.label = fmt.Sprintf("type %d code %d from %s", p.ICMP.Type, p.ICMP.Code, p.Src.Addr())
+		r.label = icmpLabel(p.ICMP.Type, p.ICMP.Code, p.Src.Addr())
 	} else {
 		r.label = s.label(p, byClient)
 	}
@@ -261,25 +261,8 @@ func (s *sketch) rung(n int, at time.Time, p *packet.Packet, byClient bool) rung
 // label tells a segment as tcpdump does, its numbers from the first that was
 // seen of that end on.
 func (s *sketch) label(p *packet.Packet, byClient bool) string {
-	own, peer := 1, 0
-	if byClient {
-		own, peer = 0, 1
-	}
-	t := p.TCP
-	relative := func(end int, n packet.Seq) string {
-		if !s.known[end] {
-			return fmt.Sprint(uint32(n))
-		}
-		return fmt.Sprint(n.Sub(s.first[end]))
-	}
-	if !s.known[own] && !t.Flags.Has(packet.RST) {
-		s.first[own], s.known[own] = t.Seq, true
-	}
-	out := fmt.Sprintf("%s seq %s", t.Flags, relative(own, t.Seq))
-	if t.Flags.Has(packet.ACK) {
-		out += " ack " + relative(peer, t.Ack)
-	}
-	return fmt.Sprintf("%s len %d TTL %d", out, t.Size(), p.TTL)
+	seq, ack := s.numbers.of(p.TCP, byClient)
+	return segmentLabel(p.TCP.Flags.String(), seq, ack, p.TCP.Size(), p.TTL)
 }
 
 // finish keeps the most important rungs and numbers those that are cited.
@@ -294,52 +277,20 @@ func (l *ladder) finish() {
 		l.rungs = l.rungs[:maxRungs]
 		slices.SortFunc(l.rungs, func(a, b rung) int { return cmp.Compare(a.index, b.index) })
 	}
-	next, note := 0, 0
+	next := 0
 	for i := range l.rungs {
 		r := &l.rungs[i]
 		r.skipped, next = r.index-next, r.index+1
-		if len(r.reasons) > 0 {
-			note++
-			r.note = note
-		}
-	}
-}
-
-// notes are what the cited packets of a ladder are evidence for, by number;
-// the text beside it has the details.
-func (l *ladder) notes() []string {
-	var out []string
-	for _, r := range l.rungs {
-		if r.note == 0 {
+		if len(r.reasons) == 0 {
 			continue
 		}
-		var roles []string
-		rules := map[string][]string{}
-		for _, why := range r.reasons {
-			if !slices.Contains(roles, why.role) {
-				roles = append(roles, why.role)
-			}
-			if rule := string(why.rule); rule != "" && !slices.Contains(rules[why.role], rule) {
-				rules[why.role] = append(rules[why.role], rule)
-			}
+		why := r.why()
+		at := slices.IndexFunc(l.cited, func(n note) bool { return n.why == why })
+		if at < 0 {
+			at = len(l.cited)
+			l.cited = append(l.cited, note{why: why})
 		}
-		more := len(roles) - mostReasons
-		roles = roles[:min(len(roles), mostReasons)]
-		for i, role := range roles {
-			roles[i] = join(": ", role, strings.Join(rules[role], ", "))
-		}
-		if more > 0 {
-			roles = append(roles, fmt.Sprintf("and %d more", more))
-		}
-		out = append(out, "packet "+r.packet[1:]+": "+strings.Join(roles, "; "))
+		r.note = at + 1
+		l.cited[at].packets = append(l.cited[at].packets, strings.TrimPrefix(r.packet, "#"))
 	}
-	return out
-}
-
-// omitted says what is cited and not drawn; "": nothing.
-func (l *ladder) omitted() string {
-	if l.more == 0 {
-		return ""
-	}
-	return count(l.more, "more packet that is cited is", "more packets that are cited are") + " not drawn."
 }

@@ -2,31 +2,40 @@ package report
 
 import (
 	"fmt"
+	"net/netip"
 	"time"
 )
 
-// The measures of a drawing, in its own units (pixels at full size).
+// The measures of a drawing, in its own units: it is as wide as a phone, so
+// that its text can be read there too.
 const (
-	svgWidth  = 700
-	svgLeft   = 190 // the client's line
-	svgRight  = 660 // the server's
-	svgTop    = 64  // the first packet; above are the names of the ends
+	svgWidth  = 400
+	svgLeft   = 66  // the client's line; left of it are numbers and times
+	svgRight  = 380 // the server's
+	svgTop    = 66  // the first packet; above are the names of the ends
 	svgBottom = 18
-	minGap    = 30  // between packets, so that labels do not touch
+	minGap    = 32  // between packets, so that labels do not touch
 	skipGap   = 24  // more, where packets are left out
 	timeSpan  = 300 // shared out among the packets by the time between them
 	headSize  = 7   // of an arrow, and half a cross
-	raise     = 5   // of a label above its arrow
+	raise     = 6   // of a label above its arrow
+)
+
+// How many letters a label has room for between the lines of the ends: at the
+// usual size, and at a small one.
+const (
+	labelRoom = 44
+	smallRoom = 55
 )
 
 // drawing is a ladder as the template for SVG takes it.
 type drawing struct {
-	Width, Height  int
-	Title          string
-	Client, Server string
-	Lines          []line
-	Arrows         []arrow
-	Skips          []caption
+	Width, Height int
+	Title         string
+	Ends          []caption
+	Lines         []line
+	Arrows        []arrow
+	Skips         []caption
 }
 
 // line is an upright one: an end, or the path between two captures.
@@ -39,6 +48,7 @@ type line struct {
 type caption struct {
 	X, Y   int
 	Anchor string // start, middle or end of it is at X
+	Size   string // small or tiny, where it is long; "": as usual
 	Text   string
 }
 
@@ -59,8 +69,11 @@ type arrow struct {
 // between packets.
 func (l *ladder) svg() drawing {
 	d := drawing{
-		Width: svgWidth, Client: l.client.String(), Server: l.server.String(),
-		Title: fmt.Sprintf("Packets between client %s and server %s", l.client, l.server),
+		Width: svgWidth, Title: fmt.Sprintf("Packets between client %s and server %s", endName(l.client), endName(l.server)),
+		Ends: []caption{
+			{X: 0, Y: 14, Anchor: "start", Text: "client " + endName(l.client)},
+			{X: svgWidth, Y: 32, Anchor: "end", Text: "server " + endName(l.server)},
+		},
 	}
 	heights, height := l.heights()
 	bottom := svgTop
@@ -81,6 +94,14 @@ func (l *ladder) svg() drawing {
 		d.Lines = append(d.Lines, line{X: x, Top: svgTop - 24, Bottom: d.Height - 4, Path: i > 0 && i < l.places-1})
 	}
 	return d
+}
+
+// endName is an end; of one without a known address its port.
+func endName(a netip.AddrPort) string {
+	if !a.Addr().IsValid() {
+		return fmt.Sprintf("port %d", a.Port())
+	}
+	return a.String()
 }
 
 // heights are where packets leave, from the top, and a function for where the
@@ -118,10 +139,10 @@ func (r *rung) svg(leave, arrive int) arrow {
 	at := func(place float64) int { return svgLeft + int(place*(svgRight-svgLeft)) }
 	a := arrow{
 		Class: "genuine", X1: at(r.from), Y1: leave, X2: at(r.to), Y2: arrive, Mark: r.mark, Note: r.note,
-		Label:  caption{X: (at(r.from) + at(r.to)) / 2, Y: leave - raise, Anchor: "middle", Text: r.label},
-		Packet: caption{X: 4, Y: leave + 4, Anchor: "start", Text: r.packet},
-		Time:   caption{X: svgLeft - 14, Y: leave + 4, Anchor: "end", Text: ms(r.at) + " ms"},
-		NoteX:  svgRight + 22, NoteY: leave,
+		Label:  caption{X: (svgLeft + svgRight) / 2, Y: leave - raise, Anchor: "middle", Size: r.size(), Text: r.label},
+		Packet: caption{X: 2, Y: leave - 2, Anchor: "start", Text: r.packet},
+		Time:   caption{X: 2, Y: leave + 10, Anchor: "start", Text: since(r.at)},
+		NoteX:  svgRight + 10, NoteY: leave,
 	}
 	switch {
 	case r.mark == routerMark:
@@ -129,12 +150,10 @@ func (r *rung) svg(leave, arrive int) arrow {
 	case r.dashed:
 		a.Class = "foreign"
 	}
-	if a.Y1 != a.Y2 { // slanting arrows cross: each label stays where its packet leaves
+	if a.Y1 != a.Y2 && !r.dashed { // slanting arrows cross: each label stays where its packet leaves
 		if a.Label.X, a.Label.Anchor = a.X1+headSize, "start"; a.X2 < a.X1 {
 			a.Label.X, a.Label.Anchor = a.X1-headSize, "end"
 		}
-	} else if r.dashed { // room for a word more than half an arrow has
-		a.Label.X = (svgLeft + svgRight) / 2
 	}
 	back := headSize
 	if a.X2 > a.X1 {
@@ -145,10 +164,32 @@ func (r *rung) svg(leave, arrive int) arrow {
 		place float64
 		x, y  int
 	}{{r.from, a.X1, a.Y1}, {r.to, a.X2, a.Y2}} {
-		if end.place == middle {
+		if r.dashed && end.place > clientPlace && end.place < serverPlace {
 			const h = headSize / 2
 			a.Cross = fmt.Sprintf("M%d %d l%d %d m0 %d l%d %d", end.x-h, end.y-h, 2*h, 2*h, -2*h, -2*h, 2*h)
 		}
 	}
 	return a
+}
+
+// size is that of the label: small where it is long.
+func (r *rung) size() string {
+	switch n := len(r.mark) + 1 + len(r.label); {
+	case n <= labelRoom:
+		return ""
+	case n <= smallRoom:
+		return "small"
+	}
+	return "tiny"
+}
+
+// since is a time for the margin: to the microsecond while that is short.
+func since(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return ms(d) + " ms"
+	case d < 1000*time.Second:
+		return fmt.Sprintf("%.3f s", d.Seconds())
+	}
+	return fmt.Sprintf("%.0f s", d.Seconds())
 }

@@ -145,7 +145,7 @@ func TestLadderText(t *testing.T) {
 			t.Errorf("line %q", line)
 		}
 	}
-	if !strings.Contains(text, "FORGED R ") || !strings.Contains(text, " 492 packets not shown ") {
+	if !strings.Contains(text, "FORGED [R] ") || !strings.Contains(text, " 492 packets not shown ") {
 		t.Errorf("the drawing:\n%s", text)
 	}
 }

@@ -32,7 +32,8 @@ func (r rung) arrow(label string, width int) string {
 	if r.dashed {
 		shaft = "- "
 	}
-	cut := r.from == middle || r.to == middle
+	onTheWay := func(place float64) bool { return place > clientPlace && place < serverPlace }
+	cut := onTheWay(r.from) || onTheWay(r.to)
 	if cut {
 		label = "x" + label // or behind it: as long
 	}
@@ -45,7 +46,7 @@ func (r rung) arrow(label string, width int) string {
 	}
 	if cut {
 		blank, rest := strings.Repeat(" ", free/2), line(free-free/2)
-		if missing := r.right == (r.from == middle); missing { // the left half is
+		if missing := r.right == onTheWay(r.from); missing { // the left half is
 			begin, left, right = " ", blank, rest
 		} else {
 			end, left, right = " ", rest, blank

@@ -18,6 +18,12 @@ func Markdown(w io.Writer, d Document) error {
 	if warning := d.rerouted(); warning != "" {
 		fmt.Fprintf(&b, "**REROUTED:** %s\n\n", escape(warning))
 	}
+	if known := d.Target.Identity.text(); known != "" {
+		fmt.Fprintf(&b, "Server: %s\n\n", escape(known))
+	}
+	for _, step := range d.next() {
+		fmt.Fprintf(&b, "**NEXT:** %s\n\n", escape(step))
+	}
 	markdownPath(&b, d)
 	for i, t := range d.Tests {
 		fmt.Fprintf(&b, "## Test %d: %s\n\n", i+1, escape(t.title()))
@@ -26,6 +32,15 @@ func Markdown(w io.Writer, d Document) error {
 		}
 		b.WriteByte('\n')
 		markdownMatrix(&b, t.Matrix)
+		for _, e := range d.exchangesOf(i + 1) {
+			if e.Tests[0] == i+1 { // once is enough
+				fmt.Fprintf(&b, "**%s:**\n", escape(upperFirst(e.title())))
+				l := d.ladder(e, t)
+				if markdownLadder(&b, l); len(l.cited) > 0 { // its notes end with no empty line
+					b.WriteByte('\n')
+				}
+			}
+		}
 	}
 	fmt.Fprintf(&b, "## Settings\n\n%s\n", escape(d.settings(true)))
 	if len(d.Tests) > 0 {

@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/rstprobe/rstprobe/internal/diagnosis"
+	"github.com/rstprobe/rstprobe/internal/terminal"
 	"github.com/rstprobe/rstprobe/probe"
 )
 
@@ -64,7 +64,7 @@ func (p *printer) matrix(rows []Variant) {
 	for _, cells := range table {
 		for i := range widths {
 			cells[i] = p.clean(cells[i])
-			widths[i] = max(widths[i], utf8.RuneCountInString(cells[i]))
+			widths[i] = max(widths[i], terminal.Width(cells[i]))
 		}
 	}
 	for i, cells := range table {
@@ -73,7 +73,7 @@ func (p *printer) matrix(rows []Variant) {
 			color = red
 		}
 		first := fmt.Sprintf("    %-*s  %-*s  ", widths[0], cells[0], widths[1], cells[1])
-		p.wrap(first, strings.Repeat(" ", utf8.RuneCountInString(first)), cells[2], color)
+		p.wrap(first, strings.Repeat(" ", terminal.Width(first)), cells[2], color)
 	}
 }
 

@@ -59,6 +59,9 @@ func (a Alteration) text() string {
 // remarks are what else is to say about the path, one sentence each.
 func (d Document) remarks() []string {
 	var out, rates []string
+	if d.Mode == "kernel" {
+		out = append(out, "measured with ordinary sockets: numbers count what the kernel told, of which no capture exists; headers, a second reset, and all that comes behind a reset were not seen")
+	}
 	for _, h := range d.Path.Hops {
 		if h.Answered > 0 && h.Answered < h.Sent { // a silent one is marked as such
 			rates = append(rates, fmt.Sprintf("hop %d answered %d of %d", h.TTL, h.Answered, h.Sent))

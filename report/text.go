@@ -3,11 +3,9 @@ package report
 import (
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
+	"github.com/rstprobe/rstprobe/internal/terminal"
 	"github.com/rstprobe/rstprobe/probe"
 )
 
@@ -49,11 +47,13 @@ func Text(w io.Writer, d Document, style Style) error {
 	return nil
 }
 
-// ANSI SGR parameters (ECMA-48 §8.3.117).
+// SGR parameters (ECMA-48 §8.3.117) with indices of xterm's 256 colours. Unlike
+// the eight basic ones, which every theme changes, these have about the same
+// contrast with a black as with a white background.
 const (
-	red    = "1;31"
-	green  = "1;32"
-	yellow = "1;33"
+	red    = "1;38;5;160"
+	green  = "1;38;5;28"
+	yellow = "1;38;5;130"
 )
 
 var overallColor = map[probe.Overall]string{
@@ -83,6 +83,9 @@ func (p *printer) verdict(d Document) {
 		p.wrap("REROUTED: ", "  ", warning, yellow)
 	}
 	p.wrap("Target: ", "  ", d.target(), "")
+	if known := d.Target.Identity.text(); known != "" {
+		p.wrap("Server: ", "  ", known, "")
+	}
 }
 
 // field prints one labelled part of a test.
@@ -99,13 +102,13 @@ func (p *printer) field(f field) {
 // behind rest.
 func (p *printer) wrap(first, rest, text, color string) {
 	first = p.clean(first)
-	line, width := p.paint(color, first), utf8.RuneCountInString(first)
+	line, width := p.paint(color, first), terminal.Width(first)
 	empty := true // nothing but the indent on this line yet
 	for word := range strings.FieldsSeq(p.clean(text)) {
-		n := utf8.RuneCountInString(word)
+		n := terminal.Width(word)
 		if !empty && width+1+n > columns {
 			p.b.WriteString(strings.TrimRight(line, " ") + "\n")
-			line, width, empty = rest, utf8.RuneCountInString(rest), true
+			line, width, empty = rest, terminal.Width(rest), true
 		}
 		if !empty {
 			line, width = line+" ", width+1
@@ -126,15 +129,4 @@ func (p *printer) paint(color, s string) string {
 // in ASCII style all but ASCII, become visible escapes as in a Go string.
 func (p *printer) clean(s string) string { return clean(s, p.style.Unicode) }
 
-func clean(s string, unicodeToo bool) string {
-	var b strings.Builder
-	for _, r := range s {
-		if r >= ' ' && r <= '~' || unicodeToo && unicode.IsPrint(r) {
-			b.WriteRune(r)
-			continue
-		}
-		quoted := strconv.QuoteRuneToASCII(r)
-		b.WriteString(quoted[1 : len(quoted)-1])
-	}
-	return b.String()
-}
+func clean(s string, unicodeToo bool) string { return terminal.Clean(s, unicodeToo) }

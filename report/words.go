@@ -49,6 +49,7 @@ var outcomeText = map[probe.Outcome]string{
 var methodText = map[traceroute.Method]string{
 	traceroute.CodedBurst:        "one connection, one stamped copy per TTL",
 	traceroute.TimedSteps:        "one connection, one copy per step",
+	traceroute.OwnFlows:          "a connection per TTL",
 	traceroute.DarkZone:          "where test copies stop drawing ICMP errors and control copies go on",
 	traceroute.SYNSweep:          "bare SYNs, one per TTL",
 	traceroute.CopiedTTLs:        "half of the routers that its copied TTL counts, there and back",
@@ -61,14 +62,14 @@ var answerText = map[traceroute.Answer]string{
 	traceroute.Silent:       "silent",
 	traceroute.TimeExceeded: "expired",
 	traceroute.ResetAnswer:  "RESET",
-	traceroute.BothAnswers:  "RESET+expired",
+	traceroute.BothAnswers:  "RESET+ICMP",
 	traceroute.Injected:     "INJECTED",
 	traceroute.Unreachable:  "unreachable",
 	traceroute.FromServer:   "server",
 }
 
-// legend explains the words of the path table.
-const legend = "expired: the router answered ICMP time exceeded; -: nothing sent; *: silent"
+// legend says how to read the path table.
+const legend = "Each row: what packets that end at that hop drew. expired: its ICMP time exceeded; -: nothing sent; *: silent"
 
 // field is one labelled part of what a document says about a test.
 type field struct {
@@ -92,7 +93,11 @@ func (t Test) fields(verbose bool) []field {
 		share(t.Counts.TestBad, t.Counts.TestTotal, verbose),
 		share(t.Counts.ControlBad, t.Counts.ControlTotal, verbose))}})
 	if l := t.Location; l != nil {
-		items := append([]string{l.place(), l.how()}, evidenceItems(l.Evidence, verbose)...)
+		items := []string{l.place()}
+		if network := l.Network.text(); network != "" {
+			items = append(items, "in the network of "+network)
+		}
+		items = append(append(items, l.how()), evidenceItems(l.Evidence, verbose)...)
 		out = append(out, field{"place", items})
 	}
 	if len(t.Boxes) > 0 {
@@ -210,8 +215,10 @@ func (h Hop) cells() []string {
 	}
 	switch {
 	case h.RTTMS <= 0:
-	case h.RTTMS < 100:
+	case h.RTTMS < 9.995: // three digits, rounded
 		rtt = strconv.FormatFloat(h.RTTMS, 'f', 2, 64)
+	case h.RTTMS < 99.95:
+		rtt = strconv.FormatFloat(h.RTTMS, 'f', 1, 64)
 	default:
 		rtt = strconv.FormatFloat(h.RTTMS, 'f', 0, 64)
 	}
@@ -222,11 +229,7 @@ func answer(a traceroute.Answer) string { return cmp.Or(answerText[a], string(a)
 
 // note is what else is known about a hop.
 func (h Hop) note() string {
-	var asn string
-	if h.ASN != 0 {
-		asn = "AS" + strconv.Itoa(h.ASN)
-	}
-	return join(" ", asn, h.Name)
+	return join(" ", h.number(), h.Country, h.Name, h.ASOwner)
 }
 
 // settings says how the result came about.
@@ -242,6 +245,12 @@ func (d Document) settings(verbose bool) string {
 	}
 	if d.SourceIP.IsValid() {
 		s += ", from " + d.SourceIP.String()
+	}
+	if d.Redacted != nil {
+		s += ", REDACTED: stand-ins of 192.0.2.0/24 or 2001:db8::/32 for our address"
+		if n := *d.Redacted; n > 0 {
+			s += fmt.Sprintf(" and the first %s", count(n, "hop", "hops"))
+		}
 	}
 	if verbose {
 		s += ", run " + d.RunID

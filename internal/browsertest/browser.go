@@ -1,0 +1,177 @@
+// Package browsertest looks at pages as a reader does: in a real browser,
+// Debian's chromium, headless. Tests that serve or write HTML call it; it
+// says what is wrong with a page, and how the page looks.
+package browsertest
+
+import (
+	"bytes"
+	"context"
+	_ "embed" // for the script
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"github.com/rstprobe/rstprobe/internal/testenv"
+)
+
+// picturesEnv names a directory for pictures of all pages that tests look at,
+// for people who want to see them too.
+const picturesEnv = "RSTPROBE_PICTURES"
+
+// limit bounds everything that one browser does: no test waits by the clock,
+// but a browser that hangs must not hang the tests.
+const limit = 3 * time.Minute
+
+// flaws lists what is wrong with the page that is open, in its own words.
+//
+//go:embed flaws.js
+var flaws string
+
+// Browser is a browser with one tab.
+type Browser struct {
+	ctx context.Context
+
+	mu   sync.Mutex
+	seen []string // what went wrong since the page was opened
+	page string   // the only address that may be asked for
+}
+
+// View is how a page is shown.
+type View struct {
+	Width int // of the window, in CSS pixels
+	Dark  bool
+	Paper bool // as it is printed
+}
+
+// Widths are those that every page must fit: a small phone and a desktop.
+var Widths = []int{360, 1280}
+
+// Open starts a browser, which ends with the test. It skips the test where
+// there is none.
+func Open(t testing.TB) *Browser {
+	t.Helper()
+	testenv.Need(t, "chromium")
+	options := append(chromedp.DefaultExecAllocatorOptions[:len(chromedp.DefaultExecAllocatorOptions):len(chromedp.DefaultExecAllocatorOptions)],
+		chromedp.ExecPath("chromium"), chromedp.DisableGPU)
+	if os.Geteuid() == 0 { // chromium refuses its sandbox to root
+		options = append(options, chromedp.NoSandbox)
+	}
+	ctx, stop := context.WithTimeout(context.Background(), limit)
+	ctx, end := chromedp.NewExecAllocator(ctx, options...)
+	ctx, closeTab := chromedp.NewContext(ctx)
+	t.Cleanup(func() { closeTab(); end(); stop() })
+	b := &Browser{ctx: ctx}
+	if err := chromedp.Listen(ctx, b.note); err != nil {
+		t.Fatalf("browsertest: start chromium: %v", err)
+	}
+	err := chromedp.Do(ctx, act(network.Enable, network.EnableParams{}), act(log.Enable, cdp.Empty{}))
+	if err != nil {
+		t.Fatalf("browsertest: watch what pages do: %v", err)
+	}
+	return b
+}
+
+// act is one command of the DevTools protocol.
+func act[P, R any](c cdp.Command[P, R], params P) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, c, params)
+		return err
+	})
+}
+
+// note files an event that no page of ours should cause.
+func (b *Browser) note(event any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch e := event.(type) {
+	case *runtime.EventExceptionThrown:
+		b.seen = append(b.seen, "exception: "+e.ExceptionDetails.Text)
+	case *runtime.EventConsoleAPICalled:
+		b.seen = append(b.seen, fmt.Sprintf("console: %s", e.Type))
+	case *log.EventEntryAdded:
+		b.seen = append(b.seen, fmt.Sprintf("log: %s: %s", e.Entry.Level, e.Entry.Text))
+	case *network.EventRequestWillBeSent:
+		if e.Request.URL != b.page {
+			b.seen = append(b.seen, "request: "+e.Request.URL)
+		}
+	}
+}
+
+// Show opens a page from a file of its own and returns everything that is
+// wrong with it: console messages, exceptions, requests for anything else,
+// sideways scrolling, columns too narrow for words, drawings that are cut off
+// or overlap, text that is hard to read for its contrast or size.
+func (b *Browser) Show(t testing.TB, page []byte, v View) []string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "page.html")
+	if err := os.WriteFile(file, page, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.mu.Lock()
+	b.seen, b.page = nil, "file://"+file
+	b.mu.Unlock()
+	scheme, media := "light", "screen"
+	if v.Dark {
+		scheme = "dark"
+	}
+	if v.Paper {
+		media = "print"
+	}
+	err := chromedp.Do(b.ctx,
+		chromedp.EmulateViewport(int64(v.Width), 800),
+		act(emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Media:    media,
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+		}),
+		chromedp.Navigate("file://"+file))
+	if err != nil {
+		t.Fatalf("browsertest: open the page: %v", err)
+	}
+	found, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]string](flaws))
+	if err != nil {
+		t.Fatalf("browsertest: look at the page: %v", err)
+	}
+	if dir := os.Getenv(picturesEnv); dir != "" {
+		name := fmt.Sprintf("%s_%d_%s_%s.png", strings.NewReplacer("/", "_", " ", "_").Replace(t.Name()), v.Width, scheme, media)
+		if err := os.WriteFile(filepath.Join(dir, name), b.Picture(t), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append(found, b.seen...)
+}
+
+// Picture is the page that is open, whole, as a PNG.
+func (b *Browser) Picture(t testing.TB) []byte {
+	t.Helper()
+	png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		t.Fatalf("browsertest: take a picture: %v", err)
+	}
+	return png
+}
+
+// Print is the page that is open, printed to a PDF.
+func (b *Browser) Print(t testing.TB) []byte {
+	t.Helper()
+	pdf, err := chromedp.Run(b.ctx, chromedp.PrintToPDF())
+	if err != nil {
+		t.Fatalf("browsertest: print: %v", err)
+	}
+	if !bytes.HasPrefix(pdf, []byte("%PDF-")) {
+		t.Fatal("browsertest: print: no PDF came out")
+	}
+	return pdf
+}
