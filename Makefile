@@ -32,6 +32,11 @@ help: ## list the targets
 build: ## build the static binary bin/rstprobe
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-X main.release=$(VERSION)' -o $(BIN) ./cmd/rstprobe
 
+.PHONY: man
+man: build ## write the manual and the completion scripts, for packages, to bin
+	$(BIN) man >$(BIN).1
+	@for shell in bash zsh fish; do $(BIN) completion $$shell >$(BIN).$$shell; done; ls $(BIN).*
+
 # Exit code 10 is what the demonstration is for: interference found. A CASE
 # may also be one in which a server is innocent, exit code 0.
 .PHONY: demo

@@ -9,7 +9,17 @@ import "fmt"
 // healthy controls, proves a box. Two strong items of different families make
 // one likely, unless the resets are like the host's own; one makes it
 // possible. What speaks for the other side is shown as well.
+//
+// Records from ordinary sockets lack much of that: see Rule.Headers.
 func Decide(f Findings) Verdict {
+	v := f.decide()
+	if f.onSockets() && !f.Cut {
+		return withMissing(v)
+	}
+	return v
+}
+
+func (f *Findings) decide() Verdict {
 	v := Verdict{
 		Trigger: TriggerNone, Author: Undetermined, Confidence: UndeterminedDegree,
 		Evidence: []Evidence{}, Against: []Evidence{},

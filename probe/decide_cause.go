@@ -18,6 +18,8 @@ func (f *Findings) cause(v Verdict, it items) Cause {
 		return "S4"
 	case v.Outcome == Reset && v.Stage == StageHandshake:
 		return "M2"
+	case v.Outcome == Reset && f.onSockets() && !it.has["below-server-ttl"]:
+		return "" // forged, or the server's answer rewritten: no socket tells
 	case v.Outcome == Reset && it.has["ttl-copied"]:
 		return "M15"
 	case v.Outcome == Reset && it.has["reset-in-our-name"]:
@@ -76,6 +78,8 @@ func (f *Findings) placeAuthor(o Outcome, it items) Author {
 		return OnOrInPath // it let the stimulus pass: who took the rest?
 	case len(s.Passed) > 0, enough(reached, len(f.Tests)):
 		return OnPath
+	case f.onSockets() && o != Drop && !it.has["answered-nearer"]:
+		return OnOrInPath // no socket hears what becomes of a stimulus that was answered
 	case at > 0 && at < server && f.rewritten(it):
 		return InPath
 	case s.At > 0 && s.At < s.ServerTTL && len(s.Control) > 0:

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/rstprobe/rstprobe/internal/flow"
 	"github.com/rstprobe/rstprobe/internal/packet"
 )
 
@@ -75,6 +76,9 @@ func DecideSYN(f SYNFindings) Verdict {
 	for _, e := range v.Evidence {
 		slices.Sort(e.Packets)
 	}
+	if fromSockets(f.Tests) && !f.Cut {
+		return withMissing(v)
+	}
 	return v
 }
 
@@ -102,6 +106,12 @@ func (f SYNFindings) decide() Verdict {
 		if len(f.Tests) >= 3 && v.Counts.TestBad == 0 {
 			v.Confidence = Proved
 		}
+	case v.Outcome == Refused && fromSockets(f.Tests) && f.Sweep.AnswerAt > 0:
+		// A port that listens does not refuse: one of them was forged, or a
+		// limit struck in between.
+		v.Evidence = append(v.Evidence, Evidence{Rule: "refused", Supports: Undetermined, Packets: packetsOf(f.Tests),
+			Detail: fmt.Sprintf("%d of %d SYNs are refused, and others answered", v.Counts.TestBad, v.Counts.TestTotal)})
+		v.Trigger, v.Next = TriggerUnknown, "repeat with --repeat 10 and a lower --rate"
 	case v.Outcome == Refused:
 		return f.refused(v)
 	case v.Outcome == Drop:
@@ -127,6 +137,9 @@ func (f SYNFindings) answeredAndRefused() bool {
 // late as an answer to our acknowledgment, and from as far.
 func (o *Observation) thoughtBetter() bool {
 	rst, open := o.Resets[0], o.SYNACK
+	if o.Source == flow.Kernel && o.RTT < minLight {
+		return true // when we woke up says nothing
+	}
 	return rst.Packet.TCP.Seq == open.Packet.TCP.Seq.Add(1) && rst.At-open.At >= o.RTT*7/10 && rst.Packet.TTL == open.Packet.TTL
 }
 
@@ -134,6 +147,9 @@ func (o *Observation) thoughtBetter() bool {
 // somebody who saw a copy of the handshake forged the reset.
 func (f SYNFindings) tapped(v Verdict) Verdict {
 	v.Outcome, v.Author, v.Confidence, v.Trigger, v.Cause = Refused, OnPath, Proved, TriggerSYN, "M1"
+	if fromSockets(f.Tests) {
+		v.Confidence = Likely // the reset is told from the server's own by its time alone
+	}
 	v.Stage = StageSYN
 	e := Evidence{Rule: "syn-answered-twice", Supports: OnPath, Decisive: true,
 		Detail: "one SYN drew a SYN-ACK and a reset; a host sends one or the other"}
@@ -166,6 +182,9 @@ func (f SYNFindings) refused(v Verdict) Verdict {
 		return v
 	case s.Swept && s.ResetAt > 0 && end > 0 && s.ResetAt < end:
 		v.Author, v.Confidence, v.Trigger, v.Cause = InPath, Proved, trigger, "M1"
+		if fromSockets(f.Tests) {
+			v.Author = OnOrInPath // no socket hears what becomes of a SYN that was refused
+		}
 		if s.ResetAt == end-1 {
 			// The gear of the server's own edge stands there as well.
 			v.Confidence = Likely
@@ -174,11 +193,15 @@ func (f SYNFindings) refused(v Verdict) Verdict {
 		v.Evidence = append(v.Evidence, Evidence{Rule: "refused-before-server", Supports: InPath, Decisive: true, Packets: s.Packets,
 			Detail: fmt.Sprintf("the reset is drawn from TTL %d on; %s answers at TTL %d", s.ResetAt, what, end)})
 		return v
-	case s.Swept && s.ResetAt > 0 && end == s.ResetAt && reference.TTL > 0 && hops(s.TTL) < hops(reference.TTL):
+	case s.Swept && s.ResetAt > 0 && end == s.ResetAt && s.TTL > 0 && reference.TTL > 0 && hops(s.TTL) < hops(reference.TTL):
 		v.Author, v.Confidence, v.Trigger, v.Cause = ServerSide, Likely, trigger, "S4"
 		v.Evidence = append(v.Evidence, Evidence{Rule: "reset-from-nearer", Supports: ServerSide, Packets: s.Packets,
 			Detail: fmt.Sprintf("drawn at the server's distance (TTL %d) but sent %d hop nearer than %s answers from", s.ResetAt, hops(reference.TTL)-hops(s.TTL), what)})
 		v.Next = "the last router or the server's own firewall refuses the port: ask its operator"
+		return v
+	case end > 0 && end == s.ResetAt && (s.TTL == 0 || reference.TTL == 0):
+		v.Evidence = append(v.Evidence, Evidence{Rule: "refused-at-server", Supports: Server, Packets: s.Packets,
+			Detail: fmt.Sprintf("the reset is drawn at TTL %d, where %s answers too", s.ResetAt, what)})
 		return v
 	case end > 0 && end == s.ResetAt:
 		v.Evidence = append(v.Evidence, Evidence{Rule: "refused-at-server", Supports: Server, Packets: s.Packets,

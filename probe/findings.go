@@ -14,6 +14,7 @@ type Findings struct {
 	Leading          []Observation // controls answered before the first test name was sent
 	Trailing         []Observation // controls interleaved with the tests
 	Tests            []Observation
+	Exact            []Observation // the test once more on ordinary sockets, with its remaining TTLs measured; they show none else
 	Random           []Observation // a name that nobody knows
 	NoName           []Observation // no name at all
 	Gap              []Observation // the test stimulus one byte ahead of sequence: a TCP may hold it, no application reads it
@@ -149,7 +150,11 @@ func (f *Findings) minRTT() (time.Duration, int) {
 // with: SYN-ACKs of all trials, and data of the controls.
 func (f *Findings) ttlRange() (low, high uint8) {
 	low = 255
-	add := func(ttl uint8) { low, high = min(low, ttl), max(high, ttl) }
+	add := func(ttl uint8) {
+		if ttl > 0 { // else it is not known
+			low, high = min(low, ttl), max(high, ttl)
+		}
+	}
 	for _, list := range f.lists() {
 		for i := range list {
 			if s := list[i].SYNACK; s != nil {
@@ -169,7 +174,7 @@ func (f *Findings) ttlRange() (low, high uint8) {
 
 // lists are all connections with the server, by their roles.
 func (f *Findings) lists() [][]Observation {
-	return [][]Observation{f.Leading, f.Trailing, f.Tests, f.Random, f.NoName}
+	return [][]Observation{f.Leading, f.Trailing, f.Tests, f.Random, f.NoName, f.Exact}
 }
 
 // Differ is how many tests failed, or were answered in a way that no control
@@ -184,7 +189,7 @@ func (f *Findings) Differ() int {
 			return true
 		}
 		for _, d := range o.Data {
-			if d.Packet.TTL < low || d.Packet.TTL > high {
+			if ttl := d.Packet.TTL; ttl > 0 && (ttl < low || ttl > high) {
 				return true
 			}
 		}

@@ -15,6 +15,7 @@ import (
 // Where there is a Reader, Outcome, Stage, Acked, AckedBy, Said and Reply are
 // about it: about what came after it. The lists hold everything.
 type Observation struct {
+	Source  flow.Source
 	Outcome Outcome // how the connection fared, as a client would say it
 	Stage   Stage   // where it ended
 	Cut     bool    // stopped before the trial was over: say nothing about silence
@@ -56,10 +57,11 @@ type Seen struct {
 
 // Observe reads a record.
 func Observe(rec flow.Record) Observation {
-	o := Observation{Lost: rec.Lost, Cut: rec.Cut}
+	o := Observation{Source: rec.Source, Lost: rec.Lost, Cut: rec.Cut}
 	o.Sent = rec.Packets(flow.Sent)
-	for _, e := range rec.Events {
-		o.note(e)
+	own := sayingOf(o.Sent)
+	for i := range rec.Events {
+		o.note(&rec.Events[i], own)
 	}
 	last := o.last()
 	said, n := last.stream()
@@ -82,9 +84,9 @@ func Observe(rec flow.Record) Observation {
 	return o
 }
 
-// note files one event.
-func (o *Observation) note(e flow.Event) {
-	p := e.Packet
+// note files one event of a record in which own is what we said.
+func (o *Observation) note(e *flow.Event, own saying) {
+	p := &e.Packet
 	switch e.Kind {
 	case flow.Expired:
 		return
@@ -99,8 +101,8 @@ func (o *Observation) note(e flow.Event) {
 		return
 	case flow.Received:
 	}
-	seen := o.seen(e)
-	s := p.TCP
+	seen := o.seen(e, own)
+	s := &p.TCP
 	switch {
 	case p.ICMP.Kind == packet.TimeExceeded:
 		o.Expired = append(o.Expired, seen)
@@ -109,12 +111,13 @@ func (o *Observation) note(e flow.Event) {
 		o.Errors = append(o.Errors, seen)
 		return
 	case s.Flags.Has(packet.RST):
-		if !o.duplicate(seen) {
+		if o.Source == flow.Kernel || !o.duplicate(seen) { // a kernel tells of one reset per connection
 			o.Resets = append(o.Resets, seen)
 		}
 		return
 	case s.Flags.Has(packet.SYN | packet.ACK):
-		if o.SYNACK == nil {
+		// Of SYNs on connections of their own, the one with the smallest TTL.
+		if o.SYNACK == nil || o.Source == flow.Kernel && seen.Stamp < o.SYNACK.Stamp {
 			first := seen // so that the others need no place of their own
 			o.SYNACK = &first
 			// Karn's rule: which SYN it answers is not known.
@@ -127,7 +130,7 @@ func (o *Observation) note(e flow.Event) {
 		}
 		return
 	}
-	if end, ok := o.end(); ok && !o.Acked && s.Flags.Has(packet.ACK) && s.Ack == end {
+	if own.some && !o.Acked && s.Flags.Has(packet.ACK) && s.Ack == own.end {
 		o.Acked, o.AckedBy = true, p.TTL
 	}
 	if len(s.SACKBlocks()) > 0 {
@@ -144,8 +147,8 @@ func (o *Observation) note(e flow.Event) {
 	}
 }
 
-func (o *Observation) seen(e flow.Event) Seen {
-	seen := Seen{N: e.N, At: e.At, Packet: e.Packet, Stamp: o.stamp(e.Packet)}
+func (o *Observation) seen(e *flow.Event, own saying) Seen {
+	seen := Seen{N: e.N, At: e.At, Packet: e.Packet, Stamp: o.stamp(e, own)}
 	from := time.Duration(0)
 	switch {
 	case seen.Stamp > 0:
@@ -209,6 +212,8 @@ func (o *Observation) ending() (Outcome, Stage) {
 	switch {
 	case len(o.Resets) > 0 && stage == StageSYN:
 		return Refused, stage
+	case o.Source == flow.Kernel && len(o.FINs) > 0 && o.closedFirst():
+		return Fin, StageData // a reset behind it answers what our own kernel did then
 	case len(o.Resets) > 0:
 		return Reset, stage
 	case len(o.FINs) > 0 && o.closing():

@@ -9,8 +9,8 @@ import (
 
 // say files a packet of ours. What we say without a stamp after stamped
 // copies is the reader, and so is our FIN where nothing else was said so.
-func (o *Observation) say(e flow.Event) {
-	s := e.Packet.TCP
+func (o *Observation) say(e *flow.Event) {
+	s := &e.Packet.TCP
 	swept := o.Stimulus == nil || o.Stimulus.Stamp > 0
 	switch {
 	case s.Flags.Has(packet.SYN):
@@ -22,26 +22,37 @@ func (o *Observation) say(e flow.Event) {
 	}
 }
 
-func said(e flow.Event) *Seen { return &Seen{N: e.N, At: e.At, Packet: e.Packet, Stamp: e.TTL} }
+func said(e *flow.Event) *Seen { return &Seen{N: e.N, At: e.At, Packet: e.Packet, Stamp: e.TTL} }
 
-// end is the sequence number after all that we said without a stamp; false if
-// that is nothing.
-func (o *Observation) end() (packet.Seq, bool) {
-	for _, e := range slices.Backward(o.Sent) {
-		if s := e.Packet.TCP; e.TTL == 0 && !s.Flags.Has(packet.SYN) && s.Len() > 0 {
-			return s.Seq.Add(s.Len()), true
+// saying is what the packets of ours in a record say, all together.
+type saying struct {
+	end     packet.Seq // after all that we said without a stamp; valid iff some
+	some    bool
+	stamped bool // some packets are stamped copies
+}
+
+func sayingOf(sent []flow.Event) (own saying) {
+	for i := range sent {
+		switch s := &sent[i].Packet.TCP; {
+		case sent[i].TTL > 0:
+			own.stamped = true
+		case !s.Flags.Has(packet.SYN) && s.Len() > 0:
+			own.end, own.some = s.Seq.Add(s.Len()), true
 		}
 	}
-	return 0, false
+	return own
 }
 
 // stamp is which copy of ours drew a packet; 0: none, or not known. What
 // acknowledges the reader is the reader's, even if a copy was as long as it.
-func (o *Observation) stamp(p packet.Packet) uint8 {
-	if p.ICMP.Kind != 0 {
+func (o *Observation) stamp(e *flow.Event, own saying) uint8 {
+	p := &e.Packet
+	switch {
+	case o.Source == flow.Kernel:
+		return e.TTL
+	case p.ICMP.Kind != 0:
 		return flow.QuoteStamp(o.Sent, p.ICMP.Quote)
-	}
-	if end, ok := o.end(); ok && o.Reader != nil && p.TCP.Flags.Has(packet.ACK) && p.TCP.Ack == end {
+	case !own.stamped, own.some && o.Reader != nil && p.TCP.Flags.Has(packet.ACK) && p.TCP.Ack == own.end:
 		return 0
 	}
 	return flow.AnswerStamp(o.Sent, p.TCP)

@@ -12,9 +12,9 @@ const ttlSlack = 2
 
 func ttlDiffers(f *Findings) *Evidence {
 	low, high := f.ttlRange()
-	return f.each(func(o Observation) (string, []int) {
+	return eachOf(f.withTTL(), func(o Observation) (string, []int) {
 		for _, seen := range slices.Concat(o.Resets, o.FINs, o.Data) {
-			if f.oddTTL(seen.Packet.TTL) {
+			if seen.Packet.TTL > 0 && f.oddTTL(seen.Packet.TTL) {
 				return fmt.Sprintf("TTL %d; the server's packets arrive with %s", seen.Packet.TTL, span(low, high)), []int{seen.N}
 			}
 		}
@@ -26,7 +26,7 @@ func serverTTL(f *Findings) *Evidence {
 	low, high := f.ttlRange()
 	rtt, _ := f.minRTT()
 	misfit := false // one is enough
-	e := f.each(func(o Observation) (string, []int) {
+	e := eachOf(f.withTTL(), func(o Observation) (string, []int) {
 		endings := slices.Concat(o.Resets, o.FINs)
 		if len(endings) == 0 {
 			return "", nil

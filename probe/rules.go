@@ -51,6 +51,11 @@ type Rule struct {
 	Trap   string // the innocent thing that looks alike, and how it is kept out
 	Source string // where it is written down
 
+	// Headers says that it reads fields of headers, or counts packets, that a
+	// kernel shows to nobody but itself: it is silent about records from
+	// ordinary sockets (flow.Kernel).
+	Headers bool
+
 	find func(*Findings) *Evidence // nil: found by DecideSYN, traceroute or explain; returns nil where it does not apply
 }
 
@@ -81,7 +86,7 @@ type items struct {
 func (f *Findings) evidence() items {
 	it := items{families: map[Family]bool{}, has: map[RuleID]bool{}}
 	for _, r := range rules {
-		if r.find == nil {
+		if r.find == nil || r.Headers && f.onSockets() {
 			continue
 		}
 		e := r.find(f)
@@ -118,18 +123,22 @@ func enough(n, of int) bool { return n > 0 && 3*n >= 2*of }
 // and by which packets; nothing is "". It must show in enough of the tests,
 // or, where a box acts now and then, in three and enough of those that failed.
 func (f *Findings) each(look func(Observation) (detail string, packets []int)) *Evidence {
+	return eachOf(f.Tests, look)
+}
+
+func eachOf(tests []Observation, look func(Observation) (detail string, packets []int)) *Evidence {
 	var e Evidence
-	n, failed := 0, 0
-	for _, o := range f.Tests {
+	n, bad := 0, 0
+	for _, o := range tests {
 		if detail, packets := look(o); detail != "" {
 			e.Detail, e.Packets = detail, append(e.Packets, packets...)
 			n++
 			if !worked(o) {
-				failed++
+				bad++
 			}
 		}
 	}
-	if !enough(n, len(f.Tests)) && (failed < 3 || !enough(failed, f.Failed())) {
+	if !enough(n, len(tests)) && (bad < 3 || !enough(bad, len(tests)-count(tests, worked))) {
 		return nil
 	}
 	return &e

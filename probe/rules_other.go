@@ -3,13 +3,13 @@ package probe
 // weakRules are shown and decide nothing.
 func weakRules() []Rule {
 	return []Rule{
-		{ID: "flags-unlike-genuine", Class: Weak, Family: FamilyHeader, Weight: weakWeight, find: flagsUnlike,
+		{ID: "flags-unlike-genuine", Class: Weak, Family: FamilyHeader, Weight: weakWeight, Headers: true, find: flagsUnlike,
 			Doc:    "the reset has the ACK flag and the host's genuine resets do not, or the other way round",
 			Looks:  "The ACK flag, against genuine resets.",
 			Why:    "Boxes mostly send one kind.",
 			Trap:   "So do hosts, depending on what they answer: an abort has the flag, an answer to a packet without a connection has none. That is why it is weak.",
 			Source: "RFC 9293 §3.5.2 and §3.10.7."},
-		{ID: "options-unlike-genuine", Class: Weak, Family: FamilyHeader, Weight: weakWeight, find: optionsUnlike,
+		{ID: "options-unlike-genuine", Class: Weak, Family: FamilyHeader, Weight: weakWeight, Headers: true, find: optionsUnlike,
 			Doc:    "the reset has no TCP options, and the host's genuine resets have some",
 			Looks:  "The option bytes, against genuine resets.",
 			Why:    "RFC 7323 asks hosts for timestamps in resets where they are in use; injectors leave them out.",
@@ -57,7 +57,7 @@ func genuineRules() []Rule {
 			Why:    "It comes from as far as the server, in time and in routers.",
 			Trap:   "A box that rewrites the server's own packets keeps both; one that copies our TTL may hit it. Decisive items go before this one.",
 			Source: "None: an inference from how hosts, networks and boxes behave."},
-		{ID: "genuine-reset", Class: Genuine, Family: FamilyHeader, Weight: strongWeight, find: genuineReset,
+		{ID: "genuine-reset", Class: Genuine, Family: FamilyHeader, Weight: strongWeight, Headers: true, find: genuineReset,
 			Doc:    "the resets are, field by field, like those that the host sends where no name is involved",
 			Looks:  "TTL, identification, \"don't fragment\", window, reserved bits, payload and delay, against resets to ACKs without a connection.",
 			Why:    "Few boxes imitate all of it.",
@@ -69,7 +69,7 @@ func genuineRules() []Rule {
 			Why:    "The reset cleans up after a close that the server announced.",
 			Trap:   "A forged close or page comes with another TTL, or the server's own answer follows (two-answers).",
 			Source: "None: an inference from how hosts, networks and boxes behave."},
-		{ID: "answers-late-data", Class: Genuine, Family: FamilyHeader, Weight: strongWeight / 2, find: answersLateData,
+		{ID: "answers-late-data", Class: Genuine, Family: FamilyHeader, Weight: strongWeight / 2, Headers: true, find: answersLateData,
 			Doc:    "the reset is exactly what RFC 9293 asks of a closed host, in answer to what we sent after its FIN",
 			Looks:  "A reset without ACK flag and acknowledgment whose sequence number is the acknowledgment that we sent after the FIN.",
 			Why:    "It answers a packet that only the server's TCP could find out of place.",

@@ -235,7 +235,8 @@ func TestRules(t *testing.T) {
 			{"all are served", about(served()), false},
 		},
 		"controls-alike": {
-			{"all are reset", with(about(abort()), func(f *Findings) { f.Leading = times(3, abort()) }), true},
+			{"all are reset", with(about(abort()), func(f *Findings) { f.Leading, f.Random = times(3, abort()), times(1, abort()) }), true},
+			{"a random name is served", with(about(abort()), func(f *Findings) { f.Leading = times(3, abort()) }), false},
 			{"controls are served", about(abort()), false},
 			{"controls fail after the first test only", with(about(unwanted()), func(f *Findings) { f.Trailing = times(3, unwanted()) }), false},
 			{"no controls", with(about(abort()), func(f *Findings) { f.Leading = nil }), false},

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/rstprobe/rstprobe/internal/payload"
 )
@@ -27,17 +29,31 @@ const (
 // http://, unless given. Names become lower case. Nothing is resolved: IP is
 // valid only where an address was written.
 //
-// The error is for the person who typed the target: it says where (counting
-// characters from 1) and what to write instead. One target is one host;
-// networks, ranges and lists are refused.
+// The error is a *TargetError. One target is one host; networks, ranges and
+// lists are refused.
 func ParseTarget(s string) (Target, error) {
 	p := targetParser{in: s}
 	t, err := p.target()
 	if err != nil {
-		return Target{}, fmt.Errorf("target %q, character %d: %w", s, p.pos+1, err)
+		return Target{}, &TargetError{Target: s, Character: 1 + utf8.RuneCountInString(s[:p.pos]), Err: err}
 	}
 	return t, nil
 }
+
+// TargetError is for the person who typed a target: it says where it is wrong
+// and what to write instead.
+type TargetError struct {
+	Target    string
+	Character int // that is wrong, from 1
+	Err       error
+}
+
+func (e *TargetError) Error() string {
+	return fmt.Sprintf("target %.200q, character %d: %v", e.Target, e.Character, e.Err)
+}
+
+// Unwrap returns the reason.
+func (e *TargetError) Unwrap() error { return e.Err }
 
 // targetParser reads one target; pos is the offset of what is being read.
 type targetParser struct {
@@ -61,6 +77,13 @@ func (p *targetParser) target() (Target, error) {
 		p.pos = len(scheme) + len("://")
 		rest = after
 	}
+	shown := rest // what errors may quote; a path has a check of its own
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 && isURL {
+		shown = rest[:i]
+	}
+	if err := p.printable(shown); err != nil {
+		return t, err
+	}
 	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
 		path := rest[i:]
 		rest = rest[:i]
@@ -77,6 +100,17 @@ func (p *targetParser) target() (Target, error) {
 		p.pos = at
 	}
 	return t, p.authority(&t, rest, isURL)
+}
+
+// printable refuses what would do something to a terminal that shows it.
+func (p *targetParser) printable(s string) error {
+	for i, r := range s {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
+			p.pos += i
+			return fmt.Errorf("%q cannot be in a target: write host, host:port or https://host/path", r)
+		}
+	}
+	return nil
 }
 
 // noPath is the error for a "/" behind what is no URL.
@@ -223,11 +257,17 @@ func (t *Target) setIP(ip netip.Addr) error {
 	switch {
 	case ip.Zone() != "":
 		return fmt.Errorf("a zone is not part of a target: write %s and --interface %s", ip.WithZone(""), ip.Zone())
-	case ip.IsUnspecified(), ip.IsMulticast(), ip == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+	case !OneHost(ip):
 		return fmt.Errorf("%s is not the address of one host: write such an address, or a name", ip)
 	}
 	t.IP = ip
 	return nil
+}
+
+// OneHost reports whether an address can be that of one host.
+func OneHost(ip netip.Addr) bool {
+	ip = ip.Unmap()
+	return ip.IsValid() && !ip.IsUnspecified() && !ip.IsMulticast() && ip != netip.AddrFrom4([4]byte{255, 255, 255, 255})
 }
 
 // unbracket takes the brackets off an IPv6 address.

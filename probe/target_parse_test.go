@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -107,6 +108,9 @@ func TestParseTargetRefuses(t *testing.T) {
 		{"https://example.com/a b", 22, "write it as %20"},
 		{"https://example.com/\r\nX: y", 21, "write it as %0D"},
 		{"exa mple.com", 1, "character 4"},
+		{"a.example\x1b[2J/x", 10, `'\x1b' cannot be in a target`},
+		{"https://a.example\u202e/x", 18, `'\u202e' cannot be in a target`},
+		{"bü\xff.example", 3, `cannot be in a target`},
 		{"-f", 1, ""},
 		{"bücher.example", 1, "xn--bcher-kva.example"},
 	} {
@@ -132,7 +136,7 @@ func TestParseTargetRefuses(t *testing.T) {
 // written out in full.
 func FuzzParseTarget(f *testing.F) {
 	for _, s := range []string{
-		"example.com", "Example.com:443", "[2001:db8::7]:443", "::1", "192.0.2.7:80",
+		"example.com", "Example.com:443", "[2001:db8::7]:443", "::1", "192.0.2.7:80", "\x1b[2J", "a/\x1b", "[\u202e]", "ftp\x00://a",
 		"https://example.com:8443/p?q#f", "http://[::1]/", "a:1@192.0.2.7", "a@::1", "192.0.2.0/24",
 	} {
 		f.Add(s)
@@ -140,6 +144,9 @@ func FuzzParseTarget(f *testing.F) {
 	f.Fuzz(func(t *testing.T, in string) {
 		got, err := ParseTarget(in)
 		if err != nil {
+			if strings.ContainsFunc(err.Error(), func(r rune) bool { return !unicode.IsPrint(r) }) {
+				t.Fatalf("%q: the error is not safe to print: %q", in, err)
+			}
 			return
 		}
 		if got.Input != in || got.Port == 0 || (got.Name == "" && !got.IP.IsValid()) {

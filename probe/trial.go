@@ -136,6 +136,14 @@ type Trial struct {
 	Unconnected bool
 	MSS         uint16 // that we announce and keep to; 0: the usual 1460 (IPv6: 1440)
 
+	// Of an exchanger on ordinary sockets, which gives each copy a connection
+	// of its own (see flow.Kernel). OnePort has all of them come from one
+	// port, and so take one path, one after the other, as a LocalPort does.
+	// ExactTTL repeats the trial, each time deaf to packets with less
+	// remaining TTL than some, until that of the answer is known. Others,
+	// which see packets, take no notice.
+	OnePort, ExactTTL bool
+
 	// Fetch, where a ClientHello is the stimulus or the reader, goes on to the
 	// end of the handshake and asks for the page of this host, which nobody on
 	// the path can read. "" leaves it at the ClientHello.
@@ -172,4 +180,11 @@ const (
 // any case, as far as it came; one that never began has no events.
 type Exchanger interface {
 	Exchange(ctx context.Context, trials ...Trial) ([]flow.Record, error)
+}
+
+// Choosy is an Exchanger that cannot carry every trial out. Of the others its
+// records have no events.
+type Choosy interface {
+	Exchanger
+	Able(Trial) bool
 }

@@ -54,6 +54,9 @@ type quoted struct {
 // router that quotes the packet as it was sent shows that the one before
 // misquoted.
 func Altered(rec flow.Record) []Alteration {
+	if rec.Source == flow.Kernel {
+		return nil // no quote is known
+	}
 	var all []quoted
 	sent := rec.Packets(flow.Sent)
 	for _, e := range rec.Packets(flow.Received) {

@@ -126,6 +126,9 @@ func (s Search) echoed(end int) ([]float64, bool) {
 	var pairs []TTLPair
 	last := end
 	pair := func(sent, received uint8) {
+		if received == 0 {
+			return // not known
+		}
 		pairs = append(pairs, TTLPair{Sent: sent, Received: received})
 		last = min(last, int(sent)-int(received)+1)
 	}

@@ -32,8 +32,6 @@ const (
 type Hop struct {
 	TTL     int
 	Addr    netip.Addr    // invalid: silent
-	Name    string        // reverse DNS, "" when unknown
-	ASN     int           // 0 when unknown
 	RTT     time.Duration // smallest; 0 when silent
 	Control Answer
 	Test    Answer
@@ -56,11 +54,12 @@ type Method string
 
 // The localisers.
 const (
-	CodedBurst Method = "coded_burst"     // one connection, one stamped copy per TTL
-	TimedSteps Method = "timed_ascending" // one connection, one copy per step
-	DarkZone   Method = "icmp_dark_zone"  // where the test copies stop drawing Time Exceeded and the control copies go on
-	SYNSweep   Method = "syn_sweep"       // bare SYNs
-	CopiedTTLs Method = "ttl_copy"        // half of the routers that a copied TTL counts, there and back
+	CodedBurst Method = "coded_burst"        // one connection, one stamped copy per TTL
+	TimedSteps Method = "timed_ascending"    // one connection, one copy per step
+	OwnFlows   Method = "connection_per_ttl" // a connection per TTL, as ordinary sockets have it
+	DarkZone   Method = "icmp_dark_zone"     // where the test copies stop drawing Time Exceeded and the control copies go on
+	SYNSweep   Method = "syn_sweep"          // bare SYNs
+	CopiedTTLs Method = "ttl_copy"           // half of the routers that a copied TTL counts, there and back
 	// TriggerRead: a TTL-limited copy, then a harmless packet whose fate tells.
 	TriggerRead Method = "trigger_then_read"
 	// ResponseDirection: what it sent tells how far it is on the way back; no

@@ -68,12 +68,12 @@ func nearer(ttl uint8, far int) (int, bool) {
 // tests there were.
 func (s Search) forged() (ttl uint8, packets []int, tests int) {
 	for _, o := range s.Full {
-		if o.SYNACK == nil {
+		if o.SYNACK == nil || o.SYNACK.Packet.TTL == 0 {
 			continue
 		}
 		tests++
 		for _, d := range slices.Concat(o.Resets, o.FINs, o.Data) {
-			if d.Packet.TTL == o.SYNACK.Packet.TTL {
+			if d.Packet.TTL == o.SYNACK.Packet.TTL || d.Packet.TTL == 0 {
 				continue
 			}
 			if len(packets) > 0 && d.Packet.TTL != ttl {

@@ -54,14 +54,18 @@ func (s Search) senderTTL() (uint8, bool) {
 	for _, t := range s.Test {
 		for _, r := range t.Replies {
 			for _, d := range r.Drawn {
-				ttls[d.Packet.TTL] = true
+				if d.Packet.TTL > 0 { // else it is not known
+					ttls[d.Packet.TTL] = true
+				}
 			}
 		}
 	}
 	if len(ttls) == 0 {
 		for _, o := range s.Full {
 			for _, d := range slices.Concat(o.Resets, o.FINs) {
-				ttls[d.Packet.TTL] = true
+				if d.Packet.TTL > 0 {
+					ttls[d.Packet.TTL] = true
+				}
 			}
 		}
 	}
@@ -99,13 +103,13 @@ func (s Search) crossedFrom(ttl int) int {
 // measuredFrom is crossedFrom where the hop said something.
 func (s Search) measuredFrom(ttl int) (int, bool) {
 	for _, sweep := range slices.Concat(s.Test, s.Control, s.Known) {
-		if r := sweep.Replies[ttl]; r.Expired > 0 {
+		if r := sweep.Replies[ttl]; r.Expired > 0 && r.TTL > 0 {
 			return routersCrossed(r.TTL), true
 		}
 	}
 	if ttl == s.Path.ServerTTL {
 		for _, o := range s.Full {
-			if o.SYNACK != nil {
+			if o.SYNACK != nil && o.SYNACK.Packet.TTL > 0 {
 				return routersCrossed(o.SYNACK.Packet.TTL), true
 			}
 		}

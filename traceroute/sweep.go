@@ -34,6 +34,7 @@ type Reply struct {
 func Read(rec flow.Record) Sweep {
 	o := probe.Observe(rec)
 	s := Sweep{Replies: map[int]Reply{}, Altered: Altered(rec)}
+	s.Apart = rec.Source == flow.Kernel // see there
 	timed := lastSent(o)
 	for _, e := range o.Sent {
 		if e.TTL > 0 {
@@ -86,6 +87,9 @@ func answers(o probe.Observation) []probe.Seen {
 // lastSent tells, for a timed sweep, which copy was the last one sent by a
 // given time; nil for a stamped sweep.
 func lastSent(o probe.Observation) func(time.Duration) uint8 {
+	if o.Source == flow.Kernel {
+		return nil // which copy drew it is known
+	}
 	var copies []flow.Event
 	for _, e := range o.Sent {
 		if e.TTL > 0 {

@@ -20,34 +20,58 @@ type program struct {
 	stdout, stderr io.Writer
 	stdoutTTY      bool
 	stderrTTY      bool
-	code           int // of the measurement
+	terminal       io.Writer // standard error itself, for its width
+	noColor        bool      // --no-color
+	code           int       // of the measurement
 }
 
 // run carries one command line out and returns the exit code of the process.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, sys system) int {
 	p := &program{
-		sys: sys, stdin: stdin, stdout: stdout, stderr: &lockedWriter{w: stderr},
+		sys: sys, stdin: &interruptible{ctx: ctx, r: stdin}, stdout: stdout, stderr: &lockedWriter{w: stderr}, terminal: stderr,
 		stdoutTTY: sys.isTerminal(stdout), stderrTTY: sys.isTerminal(stderr),
 	}
 	err := p.start(ctx, args)
 	if err == nil {
 		return p.code
 	}
-	fmt.Fprintf(p.stderr, "rstprobe: %v\n", err)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return exitInterrupted // before there was anything to write
+	}
+	fmt.Fprintf(p.stderr, "%s %v\n", p.alarm(), err)
 	code := exitCode(err)
-	if code == exitUsage {
+	switch code {
+	case exitUsage:
 		fmt.Fprintln(p.stderr, "Try 'rstprobe --help'.")
+	case exitPrivilege:
+		fmt.Fprintln(p.stderr, "'rstprobe doctor' says what stands in the way.")
 	}
 	return code
 }
 
 func (p *program) start(ctx context.Context, args []string) error {
+	if len(args) > 1 && args[1] == completeCommand {
+		return p.complete(args[2:])
+	}
 	app := p.app()
-	line, err := argv.Normalize(app, args)
+	line, err := argv.Parse(app, args[1:])
+	if line.HelpWanted() {
+		_, err := io.WriteString(p.stdout, help(app, line.Commands()))
+		return err
+	}
+	p.noColor = isOn(line, "no-color")
+	if wrong := mistaken(app, line); wrong != nil {
+		return wrong // and what follows was meant for another command
+	}
 	if err != nil {
 		return usageError{err}
 	}
-	return app.RunContext(ctx, line)
+	used, err := p.configure(app, line)
+	if err != nil {
+		return err
+	}
+	p.noColor = isOn(line, "no-color")
+	return blame(app.RunContext(ctx, append(args[:1:1], line.Args()...)), line, used)
 }
 
 // app describes the command line. A new one is made for every run, since the
@@ -56,13 +80,13 @@ func (p *program) app() *cli.App {
 	app := &cli.App{
 		Name: "rstprobe", HelpName: "rstprobe", Version: version(),
 		Usage:  "find out which packets a network resets, drops or answers itself, who does it and at which hop",
-		Flags:  join(testFlags(), traceFlags(), depthFlags(), waitFlags(), sendFlags(), outputFlags(), generalFlags(), versionFlag()),
+		Flags:  join(testFlags(), traceFlags(), nameFlags(), depthFlags(), waitFlags(), sendFlags(), outputFlags(), generalFlags(), versionFlag()),
 		Action: p.probe,
 		Commands: []*cli.Command{
 			{
 				Name: "trace", Usage: "show the path as one payload sees it, hop by hop; no verdict",
 				ArgsUsage: "TARGET [flags]",
-				Flags:     join(testFlags(), pathFlags(), waitFlags(), sendFlags(), outputFlags(), generalFlags()),
+				Flags:     join(testFlags(), pathFlags(), nameFlags(), waitFlags(), sendFlags(), outputFlags(), generalFlags()),
 				Action:    p.trace,
 			},
 			{
@@ -72,10 +96,39 @@ func (p *program) app() *cli.App {
 				Action:    p.explain,
 			},
 			{
+				Name: "report", Usage: "render saved results again, as a page, Markdown, text, ...; measures nothing",
+				ArgsUsage: "FILE... [flags]",
+				Flags:     join(reportFlags(), generalFlags()),
+				Action:    p.report,
+			},
+			{
+				Name: "doctor", Usage: "say what this machine allows, what would distort measurements, and how to mend it",
+				ArgsUsage: "[TARGET...] [flags]",
+				Flags:     join(doctorFlags(), generalFlags()),
+				Action:    p.doctor,
+			},
+			{
 				Name: "demo", Usage: "build an emulated path with a censor on this machine, diagnose it, tear it down",
 				ArgsUsage: "[CASE] [flags]",
 				Flags:     join(demoFlags(), outputFlags(), generalFlags()),
 				Action:    p.demo,
+			},
+			{
+				Name: "config", Usage: "check or show the settings in files and variables, or print a file to begin with",
+				ArgsUsage: "check [FILE] | show [COMMAND] | print-template",
+				Flags:     generalFlags(),
+				Action:    p.config,
+			},
+			{
+				Name: "completion", Usage: "print the script that lets a shell complete commands, flags and their values",
+				ArgsUsage: "bash | zsh | fish",
+				Flags:     generalFlags(),
+				Action:    p.completion,
+			},
+			{
+				Name: "man", Usage: "print the manual, for man(1)",
+				Flags:  generalFlags(),
+				Action: p.man,
 			},
 			{
 				Name: "explain-rule", Usage: "say what a rule of evidence looks at and why it convinces; without RULE list them all",
@@ -93,11 +146,9 @@ func (p *program) app() *cli.App {
 		OnUsageError:              badFlag,
 		ExitErrHandler:            func(*cli.Context, error) {}, // run maps errors to codes
 	}
-	app.CustomAppHelpTemplate = asTemplate(appHelp(app))
 	for _, c := range app.Commands {
 		c.HideHelp, c.HideHelpCommand = true, true
 		c.OnUsageError = badFlag
-		c.CustomHelpTemplate = asTemplate(commandHelp(c))
 	}
 	return app
 }
@@ -106,7 +157,8 @@ func (p *program) app() *cli.App {
 // standard flag package writes flags with one dash.
 func badFlag(c *cli.Context, err error, _ bool) error {
 	msg := err.Error()
-	if before, after, ok := strings.Cut(msg, " for flag -"); ok {
+	msg = strings.Replace(msg, " for flag -", " for -", 1) // booleans are without the word
+	if before, after, ok := strings.Cut(msg, " for -"); ok {
 		name, reason, _ := strings.Cut(after, ": ")
 		msg = fmt.Sprintf("%s for --%s: %s", before, name, reason)
 		for _, f := range c.Command.Flags {
@@ -138,6 +190,7 @@ func (p *program) shortUsage() error {
 	fmt.Fprint(p.stderr, `usage: rstprobe TARGET... [flags]    such as: rstprobe example.com:443 --sni=blocked.example
        rstprobe trace TARGET [flags]
        rstprobe explain FILE [flags]
+       rstprobe report FILE... [flags]
        rstprobe demo [CASE]
 `)
 	return usagef("no target")
@@ -154,12 +207,6 @@ func (l *lockedWriter) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.w.Write(b)
-}
-
-// colour reports whether the result may be coloured: standard output is a
-// terminal that can, and nobody objects (no-color.org).
-func (p *program) colour(off bool) bool {
-	return !off && p.stdoutTTY && p.sys.getenv("NO_COLOR") == "" && p.sys.getenv("TERM") != "dumb"
 }
 
 // unicode reports whether standard output is read as UTF-8 (POSIX.1-2024

@@ -50,8 +50,8 @@ func TestUsageErrors(t *testing.T) {
 		{"dash as target", "-", "write -f -"},
 		{"unknown flag", "clean.example --snii", "unknown flag --snii; did you mean --sni?"},
 		{"unknown flag behind a command", "trace clean.example --jsn", "did you mean --json?"},
-		{"not in this version", "clean.example --mode kernel", "not available in this version: write --mode raw"},
-		{"unknown mode", "clean.example --mode fast", "write auto or raw"},
+		{"SYN options of the system's", "clean.example --mode kernel --syn-options none", "needs raw sockets"},
+		{"unknown mode", "clean.example --mode fast", "write auto, raw or kernel"},
 		{"unknown trace", "clean.example --trace maybe", "write auto, always or never"},
 		{"unknown hello", "clean.example --hello safari", "write plain, chrome or firefox"},
 		{"not a number", "clean.example --max-ttl many", "for --max-ttl"},
@@ -87,7 +87,7 @@ func TestUsageErrors(t *testing.T) {
 		{"missing name file", "clean.example --sni=@" + dir + "/nosuch", "no such file"},
 		{"empty list", "-f " + empty, "lists nothing"},
 		{"missing list", "-f " + dir + "/nosuch", "no such file"},
-		{"bad line in a list", "-f " + bad, bad + ":3: target \"clean.example:x\", character 15"},
+		{"bad line in a list", "-f " + bad, bad + ":3:15: target \"clean.example:x\": \"x\" is not a port"},
 		{"standard input twice", "-f - --sni=@-", "standard input was read already"},
 		{"unknown format", "clean.example -o " + dir + "/x.csv", "its name must end in one of"},
 		{"no such directory", "clean.example -o " + dir + "/no/x.json", "no such file"},
@@ -138,7 +138,7 @@ func TestExitCodes(t *testing.T) {
 		{"worst of several", "clean.example blocked.example down.example", nil, 10},
 		{"inconclusive of several", "clean.example nosuch.example", nil, 11},
 		{"diagnosis fails", "broken.example", nil, 1},
-		{"no privilege", "clean.example", errDenied, 3},
+		{"no privilege, so ordinary sockets", "clean.example", errDenied, 0},
 		{"no privilege in raw mode", "clean.example --mode raw", errDenied, 3},
 		{"no socket", "clean.example", errBroken, 1},
 		{"trace", "trace clean.example", nil, 0},
@@ -316,9 +316,18 @@ func TestInterrupted(t *testing.T) {
 		name  string
 		names []string // targets
 		want  []string // of which results are there
+		rest  string   // what is said of the others
 	}{
-		{"while measuring", []string{"clean.example", "interrupted.example", "blocked.example"}, []string{"clean.example", "interrupted.example"}},
-		{"while looking up", []string{"clean.example", "waiting.example"}, []string{"clean.example", "waiting.example"}},
+		{
+			"while measuring", []string{"clean.example", "interrupted.example", "blocked.example", "down.example"}, []string{"clean.example", "interrupted.example"},
+			"rstprobe: interrupted: 2 of 4 targets were not measured, from blocked.example on\n",
+		},
+		{"in the last one", []string{"clean.example", "interrupted.example"}, []string{"clean.example", "interrupted.example"}, ""},
+		{"while looking up", []string{"waiting.example"}, []string{"waiting.example"}, ""},
+		{
+			"while looking up several", []string{"waiting.example", "clean.example"}, []string{"waiting.example"},
+			"rstprobe: interrupted: 1 of 2 targets were not measured, from clean.example on\n",
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -327,8 +336,8 @@ func TestInterrupted(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "x.jsonl")
 			f := fakeSystem{signal: cancel}
 			got := f.run(ctx, "", append(tt.names, "--json", "-o", out)...)
-			if got.code != exitInterrupted || got.stderr != "" {
-				t.Errorf("exit code %d, standard error %q; want %d and nothing", got.code, got.stderr, exitInterrupted)
+			if got.code != exitInterrupted || got.stderr != tt.rest {
+				t.Errorf("exit code %d, standard error %q; want %d and %q", got.code, got.stderr, exitInterrupted, tt.rest)
 			}
 			written, err := os.ReadFile(out)
 			if err != nil {

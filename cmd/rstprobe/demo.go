@@ -60,6 +60,7 @@ func (p *program) runCase(ctx context.Context, dc cases.Case, o options) (err er
 	if !o.quiet {
 		fmt.Fprintf(p.stderr, "demo %s: %s\n", dc.Name, dc.Doc)
 	}
+	defer r.bar.until(ctx)()
 	r.bar.show("demo: building the path")
 	net, err := p.sys.lab(dc.Topology)
 	if err != nil {
@@ -69,7 +70,12 @@ func (p *program) runCase(ctx context.Context, dc cases.Case, o options) (err er
 	defer func() { err = errors.Join(err, net.Close()) }()
 	// The sockets are opened in the client's namespace and stay there.
 	err = net.Client(func() error {
-		return r.one(ctx, job{dc.Target(), dc.Config().Questions}, p.sys.diagnose)
+		jobs := []job{{target: dc.Target(), questions: dc.Config().Questions}}
+		jobs, err := r.prepare(ctx, jobs, keep)
+		if err != nil {
+			return err
+		}
+		return r.one(ctx, jobs[0], p.sys.diagnose)
 	})
 	return r.finish(ctx, err)
 }

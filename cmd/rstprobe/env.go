@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -12,10 +13,13 @@ import (
 	"golang.org/x/term"
 
 	"github.com/rstprobe/rstprobe/internal/diagnosis"
+	"github.com/rstprobe/rstprobe/internal/doctor"
+	"github.com/rstprobe/rstprobe/internal/hopinfo"
 	"github.com/rstprobe/rstprobe/internal/lab"
 	"github.com/rstprobe/rstprobe/internal/lab/cases"
 	"github.com/rstprobe/rstprobe/internal/lab/netlab"
 	"github.com/rstprobe/rstprobe/internal/packet"
+	"github.com/rstprobe/rstprobe/internal/privilege"
 	"github.com/rstprobe/rstprobe/internal/wire/engine"
 	"github.com/rstprobe/rstprobe/internal/wire/pcapio"
 	"github.com/rstprobe/rstprobe/internal/wire/rawsock"
@@ -30,15 +34,26 @@ const guardedPorts = 256
 type system struct {
 	getenv     func(string) string
 	isTerminal func(stream any) bool
+	columns    func(stream any) int // of a terminal, now
 	lookUp     func(ctx context.Context, network, name string) ([]netip.Addr, error)
+	namesOf    func(context.Context, netip.Addr) ([]string, error)    // reverse DNS
+	databases  func() []string                                        // directories; see hopinfo.Dirs
 	checkLocal func(iface string, source netip.Addr) error            // --interface and --source
 	sourceFor  func(dst netip.Addr, iface string) (netip.Addr, error) // errNoRoute when there is none
-	open       func(sessionConfig) (*session, error)
+	lower      func() error                                           // see package privilege
+	drop       func(paths ...string) error
+	// open opens one session for each; it calls drop when all sockets are
+	// open and nothing was read from them yet.
+	open       func(cfgs []sessionConfig, drop func() error) ([]*session, error)
+	openKernel func(cfgs []sessionConfig, drop func() error) ([]*session, error) // likewise, on ordinary sockets
+	examine    func(context.Context, doctor.Config) (doctor.Facts, error)
 	diagnose   ask
 	trace      ask
 	reexec     func() error // makes sure that lab may be called; see netlab.Reexec
 	lab        func(lab.Topology) (emulated, error)
 	cases      func() []cases.Case // the first is the default
+
+	systemConfig string // path of the configuration file of all users; "": none
 }
 
 // sessionConfig is how packets are to leave.
@@ -69,7 +84,10 @@ func thisMachine() system {
 			f, ok := stream.(*os.File)
 			return ok && term.IsTerminal(int(f.Fd())) //nolint:gosec // a descriptor fits
 		},
-		lookUp:     lookUp,
+		columns:    columns,
+		lookUp:     systemResolver.lookUp,
+		namesOf:    systemResolver.namesOf,
+		databases:  func() []string { return hopinfo.Dirs(os.Getenv) },
 		checkLocal: checkLocal,
 		sourceFor: func(dst netip.Addr, iface string) (netip.Addr, error) {
 			ip, err := rawsock.SourceFor(dst, iface)
@@ -78,42 +96,68 @@ func thisMachine() system {
 			}
 			return ip, err
 		},
-		open:     openRaw,
+		lower: privilege.Lower,
+		drop:  privilege.Drop,
+		open:  openRaw, openKernel: openKernel,
+		examine:  examineMachine,
 		diagnose: diagnosis.Run,
 		trace:    diagnosis.Trace,
 		reexec:   netlab.Reexec,
 		lab:      func(top lab.Topology) (emulated, error) { return netlab.New(top) },
 		cases:    cases.All,
+
+		systemConfig: systemConfigPath,
 	}
 }
 
-// lookUp asks the system's resolver. Its error says why and whom it asked,
-// but not the name again.
-func lookUp(ctx context.Context, network, name string) ([]netip.Addr, error) {
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, network, name)
-	if dns := (*net.DNSError)(nil); errors.As(err, &dns) {
-		err = errors.New(dns.Err)
-		if dns.Server != "" {
-			err = fmt.Errorf("%s (asked %s)", dns.Err, dns.Server)
+// columns is the width of a terminal; 80 where it does not tell, as a serial
+// line does not.
+func columns(stream any) int {
+	if f, ok := stream.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 { //nolint:gosec // a descriptor fits
+			return width
 		}
 	}
-	return addrs, err
+	return 80
 }
 
-// openRaw opens raw sockets and an engine over them.
-func openRaw(cfg sessionConfig) (*session, error) {
-	conn, err := rawsock.Open(rawsock.Config{Source: cfg.source, Interface: cfg.iface, Ports: guardedPorts})
-	if err != nil {
+// openRaw opens raw sockets and an engine over those of each address.
+func openRaw(cfgs []sessionConfig, drop func() error) (_ []*session, err error) {
+	var closers []io.Closer
+	defer func() {
+		if err != nil {
+			for _, c := range closers {
+				err = errors.Join(err, c.Close())
+			}
+		}
+	}()
+	conns := make([]*rawsock.Conn, len(cfgs))
+	err = privilege.Raise(func() (err error) {
+		for i, cfg := range cfgs {
+			conns[i], err = rawsock.Open(rawsock.Config{Source: cfg.source, Interface: cfg.iface, Ports: guardedPorts})
+			if err != nil {
+				return err
+			}
+			closers = append(closers, conns[i])
+		}
+		return nil
+	})
+	if err = errors.Join(err, drop()); err != nil {
 		return nil, err
 	}
-	e, err := engine.New(engine.Config{
-		Wire: conn, Source: cfg.source, Ports: conn.Ports(),
-		Rate: cfg.rate, Seed: cfg.seed, Shun: cfg.shun, Log: cfg.packets, Trace: cfg.trace,
-	})
-	if err != nil {
-		return nil, errors.Join(err, conn.Close())
+	sessions := make([]*session, len(cfgs))
+	for i, cfg := range cfgs {
+		e, err := engine.New(engine.Config{
+			Wire: conns[i], Source: cfg.source, Ports: conns[i].Ports(),
+			Rate: cfg.rate, Seed: cfg.seed, Shun: cfg.shun, Log: cfg.packets, Trace: cfg.trace,
+		})
+		if err != nil {
+			return nil, err
+		}
+		closers[i] = e // closes its wire, too
+		sessions[i] = &session{exchanger: e, close: e.Close}
 	}
-	return &session{exchanger: e, close: e.Close}, nil
+	return sessions, nil
 }
 
 // checkLocal refuses an interface or a source address that this machine does

@@ -12,10 +12,12 @@ import (
 	"time"
 
 	"github.com/rstprobe/rstprobe/internal/diagnosis"
+	"github.com/rstprobe/rstprobe/internal/doctor"
 	"github.com/rstprobe/rstprobe/internal/flow"
 	"github.com/rstprobe/rstprobe/internal/lab"
 	"github.com/rstprobe/rstprobe/internal/lab/cases"
 	"github.com/rstprobe/rstprobe/probe"
+	"github.com/rstprobe/rstprobe/traceroute"
 )
 
 // fakeSystem is a world without packets. What a diagnosis finds depends on
@@ -25,11 +27,18 @@ type fakeSystem struct {
 	terminal bool
 	openErr  error
 	demos    []cases.Case
-	lines    []string               // that the engine traces, one per diagnosis
-	signal   func()                 // called when a target waits for the end of the context
-	during   func(diagnosis.Config) // called in every diagnosis; nil: not
+	lines    []string                                            // that the engine traces, one per diagnosis
+	signal   func()                                              // called when a target waits for the end of the context
+	during   func(diagnosis.Config)                              // called in every diagnosis; nil: not
+	hops     []traceroute.Hop                                    // of every path
+	names    func(context.Context, netip.Addr) ([]string, error) // reverse DNS; nil: knows none
 
-	configs []diagnosis.Config // of every diagnosis
+	databases []string // directories with databases of networks
+
+	facts doctor.Facts // of the machine
+
+	configs  []diagnosis.Config // of every diagnosis
+	examined doctor.Config
 	opened  []sessionConfig
 	closed  int
 }
@@ -39,6 +48,7 @@ var errBroken = errors.New("engine: wire broke")
 
 var outcomes = map[string]probe.Overall{
 	"clean.example": probe.Clean, "blocked.example": probe.Interference, "closed.example": probe.ServerRefuses,
+	"v4only.example": probe.Clean, "many.example": probe.Clean, "sinkhole.example": probe.Clean,
 	"down.example": probe.OverallUnreachable, "unsure.example": probe.OverallInconclusive, "broken.example": probe.OverallInconclusive,
 }
 
@@ -46,7 +56,10 @@ func (f *fakeSystem) system() system {
 	return system{
 		getenv:     func(k string) string { return f.env[k] },
 		isTerminal: func(any) bool { return f.terminal },
+		columns:    func(any) int { return 80 },
 		lookUp:     f.lookUp,
+		namesOf:    f.namesOf,
+		databases:  func() []string { return f.databases },
 		checkLocal: checkLocal,
 		sourceFor: func(dst netip.Addr, _ string) (netip.Addr, error) {
 			if dst == netip.MustParseAddr("198.51.100.1") {
@@ -57,7 +70,11 @@ func (f *fakeSystem) system() system {
 			}
 			return netip.MustParseAddr("192.0.2.100"), nil
 		},
-		open: f.open, diagnose: f.diagnose, trace: f.diagnose,
+		examine: func(_ context.Context, cfg doctor.Config) (doctor.Facts, error) {
+			f.examined = cfg
+			return f.facts, nil
+		},
+		lower: func() error { return nil }, drop: func(...string) error { return nil }, open: f.open, openKernel: f.openKernel, diagnose: f.diagnose, trace: f.diagnose,
 		reexec: func() error { return nil },
 		lab:    func(lab.Topology) (emulated, error) { return fakeLab{}, nil },
 		cases:  func() []cases.Case { return f.demos },
@@ -70,25 +87,53 @@ func (f *fakeSystem) lookUp(ctx context.Context, network, name string) ([]netip.
 		f.signal()
 		<-ctx.Done()
 		return nil, ctx.Err()
+	case name == "slow.example":
+		return nil, errors.New("the resolver did not answer in time (asked 192.0.2.53:53)")
 	case outcomes[name] == "" && name != "interrupted.example":
-		return nil, errors.New("no such host")
+		return nil, errNoName
+	case name == "sinkhole.example":
+		return []netip.Addr{netip.IPv4Unspecified()}, nil
+	case name == "v4only.example" && network != "ip6":
+		return []netip.Addr{netip.MustParseAddr("192.0.2.8")}, nil
+	case name == "v4only.example":
+		return nil, errNoName
+	case name == "many.example":
+		return []netip.Addr{
+			netip.MustParseAddr("2001:db8::9"), netip.MustParseAddr("192.0.2.9"), netip.MustParseAddr("::ffff:192.0.2.9"),
+			netip.MustParseAddr("0.0.0.0"), netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("192.0.2.10"),
+		}, nil
 	case network == "ip6":
 		return []netip.Addr{netip.MustParseAddr("2001:db8::7")}, nil
 	}
 	return []netip.Addr{netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("2001:db8::7")}, nil
 }
 
-func (f *fakeSystem) open(cfg sessionConfig) (*session, error) {
+func (f *fakeSystem) namesOf(ctx context.Context, ip netip.Addr) ([]string, error) {
+	if f.names == nil {
+		return nil, errNoName
+	}
+	return f.names(ctx, ip)
+}
+
+func (f *fakeSystem) open(cfgs []sessionConfig, _ func() error) ([]*session, error) {
 	if f.openErr != nil {
 		return nil, f.openErr
 	}
-	f.opened = append(f.opened, cfg)
-	return &session{exchanger: noExchanger{}, close: func() error { f.closed++; return nil }}, nil
+	return f.openKernel(cfgs, nil)
+}
+
+func (f *fakeSystem) openKernel(cfgs []sessionConfig, _ func() error) ([]*session, error) {
+	var sessions []*session
+	for _, cfg := range cfgs {
+		f.opened = append(f.opened, cfg)
+		sessions = append(sessions, &session{exchanger: noExchanger{}, close: func() error { f.closed++; return nil }})
+	}
+	return sessions, nil
 }
 
 func (f *fakeSystem) diagnose(ctx context.Context, cfg diagnosis.Config) (diagnosis.Result, error) {
 	f.configs = append(f.configs, cfg)
-	cfg.Progress("asking")
+	cfg.Progress(diagnosis.Progress{Step: diagnosis.StepTests})
 	if f.during != nil {
 		f.during(cfg)
 	}
@@ -99,7 +144,7 @@ func (f *fakeSystem) diagnose(ctx context.Context, cfg diagnosis.Config) (diagno
 	}
 	res := diagnosis.Result{
 		Target: cfg.Target, Started: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Duration: time.Second,
-		Source: cfg.Source, Outcome: outcomes[cfg.Target.Name],
+		Source: cfg.Source, Outcome: outcomes[cfg.Target.Name], Path: traceroute.Path{Hops: f.hops},
 	}
 	for _, q := range cfg.Questions {
 		res.Tests = append(res.Tests, diagnosis.Test{Kind: q.Kind, Name: q.Name})

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/rstprobe/rstprobe/internal/payload"
 	"github.com/rstprobe/rstprobe/probe"
@@ -15,9 +15,29 @@ import (
 
 // entry is one line of a list, with where it stands.
 type entry struct {
-	text string
-	at   string // "FILE:LINE"
+	text   string
+	list   string // "" for an entry that stands in no list
+	line   int    // from 1
+	column int    // of text, in characters, from 1
 }
+
+func (e entry) at() string { return fmt.Sprintf("%s:%d", e.list, e.line) }
+
+// blame says where err, which is about the entry, is to be mended.
+func (e entry) blame(err error) error {
+	column := e.column
+	if bad := (*probe.TargetError)(nil); errors.As(err, &bad) {
+		column += bad.Character - 1
+		err = fmt.Errorf("target %.200q: %w", bad.Target, bad.Err)
+	}
+	if e.list == "" {
+		return err
+	}
+	return fmt.Errorf("%s:%d: %w", e.at(), column, err)
+}
+
+// maxLine is the longest line of a list, in bytes.
+const maxLine = 4096
 
 // readList reads a list: one entry per line, comments from "#" at the start
 // of a line or behind a blank, blank lines skipped. "-" is standard input,
@@ -38,60 +58,36 @@ func (p *program) readList(path string) ([]entry, error) {
 		r = f
 	}
 	var out []entry
-	lines := bufio.NewScanner(r)
-	for n := 1; lines.Scan(); n++ {
+	lines, n := bufio.NewScanner(r), 0
+	lines.Buffer(nil, maxLine)
+	for lines.Scan() {
 		text := lines.Text()
-		if n == 1 {
+		if n++; n == 1 {
+			if strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff") {
+				return nil, fmt.Errorf("%s is UTF-16: save it as UTF-8", name)
+			}
 			text = strings.TrimPrefix(text, "\ufeff") // as some editors begin a file
 		}
 		if i := strings.Index(" "+strings.ReplaceAll(text, "\t", " "), " #"); i >= 0 {
 			text = text[:i]
 		}
-		if text = strings.TrimSpace(text); text != "" {
-			out = append(out, entry{text, fmt.Sprintf("%s:%d", name, n)})
+		whole := text
+		if text = strings.TrimSpace(text); text == "" {
+			continue
 		}
+		if len(out) == maxTargets {
+			return nil, fmt.Errorf("%s lists more than the %d of one run: split it", name, maxTargets)
+		}
+		before, _, _ := strings.Cut(whole, text)
+		out = append(out, entry{text, name, n, 1 + utf8.RuneCountInString(before)})
 	}
-	if err := lines.Err(); err != nil {
+	switch err := lines.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return nil, fmt.Errorf("%s:%d: the line is longer than %d bytes", name, n+1, maxLine)
+	case err != nil:
 		return nil, fmt.Errorf("read list %s: %w", name, err)
-	}
-	if len(out) == 0 {
+	case len(out) == 0:
 		return nil, fmt.Errorf("%s lists nothing", name)
-	}
-	return out, nil
-}
-
-// reserved are the commands of later versions. Taken for hosts, they would be
-// looked up and probed.
-var reserved = []string{"report", "watch", "doctor", "history", "serve", "agent", "config"}
-
-// targets are those of the line, then those of the lists.
-func (p *program) targets(words, lists []string) ([]probe.Target, error) {
-	var out []probe.Target
-	for _, w := range words {
-		if w == "-" {
-			return nil, usagef("- is no target: write -f - to read targets from standard input")
-		}
-		if slices.Contains(reserved, w) {
-			return nil, usagef("the command %s is not in this version: write %s:443 if you mean a host of that name", w, w)
-		}
-		t, err := probe.ParseTarget(w)
-		if err != nil {
-			return nil, usageError{err}
-		}
-		out = append(out, t)
-	}
-	for _, l := range lists {
-		entries, err := p.readList(l)
-		if err != nil {
-			return nil, usagef("--file: %w", err)
-		}
-		for _, e := range entries {
-			t, err := probe.ParseTarget(e.text)
-			if err != nil {
-				return nil, usagef("%s: %w", e.at, err)
-			}
-			out = append(out, t)
-		}
 	}
 	return out, nil
 }
@@ -109,10 +105,7 @@ func (p *program) names(values []string) ([]string, error) {
 		}
 		for _, e := range entries {
 			if err := payload.CheckName(e.text); err != nil {
-				if e.at != "" {
-					err = fmt.Errorf("%s: %w", e.at, err)
-				}
-				return nil, err
+				return nil, e.blame(err)
 			}
 			out = append(out, strings.ToLower(e.text))
 		}

@@ -14,6 +14,9 @@ import (
 )
 
 func main() {
+	// Files are written even when nobody reads standard output any more, so
+	// writing to it is an error instead.
+	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal ends the run in order, a second one at once.
 	context.AfterFunc(ctx, stop)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/rstprobe/rstprobe/internal/argv"
 	"github.com/rstprobe/rstprobe/internal/diagnosis"
 	"github.com/rstprobe/rstprobe/internal/payload"
 	"github.com/rstprobe/rstprobe/probe"
@@ -25,21 +26,24 @@ const (
 
 // The modes of exchange.
 const (
-	modeAuto   = "auto" // the best that is allowed; so far that is raw
+	modeAuto   = "auto" // raw where that is allowed, and else kernel
 	modeRaw    = "raw"
 	modeKernel = "kernel"
 )
 
 // outputFormats are the extensions of --output, for the help.
-const outputFormats = ".json .jsonl .md .pcapng .txt"
+const outputFormats = ".html .json .jsonl .md .ooni.jsonl .pcapng .txt"
 
 // output says where results go.
 type output struct {
 	json    bool
 	files   []string
 	quiet   bool
-	verbose bool
+	verbose bool // every packet, and in the result all that is known
+	plan    bool // also why the packets are sent
+	explain bool // also how the verdict came about
 	noColor bool
+	redact  *report.Redactor // nil: nothing is hidden
 }
 
 // options are the flags of a measurement, checked.
@@ -47,6 +51,7 @@ type options struct {
 	output
 	depth
 	waiting
+	naming
 	tests          tests
 	controls       []string
 	controlAddress netip.Addr // invalid: none
@@ -57,6 +62,8 @@ type options struct {
 	shape          payload.Shape
 	profile        probe.Profile
 	family         family
+	allIPs         bool // probe every address of a name
+	mode           string
 	iface          string
 	source         netip.Addr // invalid: as the system routes
 	rate           int
@@ -68,11 +75,19 @@ type options struct {
 func outputFrom(c *cli.Context, check func(path string) error) (output, error) {
 	o := output{
 		json: c.Bool("json"), files: c.StringSlice("output"),
-		quiet: c.Bool("quiet"), verbose: c.Bool("verbose"), noColor: c.Bool("no-color"),
+		quiet: c.Bool("quiet"), noColor: c.Bool("no-color"), explain: c.Bool("explain"),
+		plan: c.Bool("very-verbose"), verbose: c.Bool("verbose") || c.Bool("very-verbose"),
+	}
+	if c.IsSet("redact") {
+		n := c.Int("redact")
+		if n < 0 || n > maxMaxTTL {
+			return o, usagef("--redact is %d: write how many hops to hide, from 0 (our own address only) to %d", n, maxMaxTTL)
+		}
+		o.redact = report.NewRedactor(n)
 	}
 	for _, path := range o.files {
-		if err := check(path); err != nil {
-			return o, usageError{err}
+		if err := cmp.Or(check(path), checkWritable(path)); err != nil {
+			return o, usagef("--output: %w", err)
 		}
 	}
 	return o, nil
@@ -98,14 +113,15 @@ func (p *program) optionsFrom(c *cli.Context) (o options, err error) {
 	if o.family, err = familyFrom(c, o.source, o.controlAddress); err != nil {
 		return o, err
 	}
+	o.allIPs = c.Bool("all-ips")
 	o.iface = c.String("interface")
 	if err := p.sys.checkLocal(o.iface, o.source); err != nil {
 		return o, err
 	}
-	if o.shape, err = oneOf(c, "hello", payload.Plain, payload.Chrome, payload.Firefox); err != nil {
+	if o.shape, err = oneOf[payload.Shape](c, "hello"); err != nil {
 		return o, err
 	}
-	synOptions, err := oneOf(c, "syn-options", synLinux, synNone)
+	synOptions, err := oneOf[string](c, "syn-options")
 	if err != nil {
 		return o, err
 	}
@@ -114,7 +130,7 @@ func (p *program) optionsFrom(c *cli.Context) (o options, err error) {
 	}
 	o.trace = diagnosis.TraceAlways // the trace command has no --trace
 	if c.Command.Name != "trace" {
-		if o.trace, err = oneOf(c, "trace", diagnosis.TraceAuto, diagnosis.TraceAlways, diagnosis.TraceNever); err != nil {
+		if o.trace, err = oneOf[diagnosis.TraceMode](c, "trace"); err != nil {
 			return o, err
 		}
 	}
@@ -136,17 +152,12 @@ func (p *program) optionsFrom(c *cli.Context) (o options, err error) {
 	if o.waiting, err = p.waitingFrom(c); err != nil {
 		return o, err
 	}
-	o.seed = seed(c)
-	return o, modeFrom(c)
-}
-
-// modeFrom refuses the modes that cannot be had.
-func modeFrom(c *cli.Context) error {
-	if c.String("mode") == modeKernel {
-		return usagef("--mode kernel is not available in this version: write --mode raw, or leave it out")
+	if o.naming, err = p.namingFrom(c); err != nil {
+		return o, err
 	}
-	_, err := oneOf(c, "mode", modeAuto, modeRaw)
-	return err
+	o.seed = seed(c)
+	o.mode, err = oneOf[string](c, "mode")
+	return o, err
 }
 
 // seed is the one asked for, or a random one.
@@ -172,18 +183,19 @@ func address(c *cli.Context, flag string) (netip.Addr, error) {
 	return ip.Unmap(), nil
 }
 
-// oneOf reads a flag that holds one of some words.
-func oneOf[T ~string](c *cli.Context, flag string, words ...T) (T, error) {
-	got := T(c.String(flag))
-	if slices.Contains(words, got) {
-		return got, nil
+// oneOf reads a flag that takes one of some words, an argv.WordFlag.
+func oneOf[T ~string](c *cli.Context, flag string) (T, error) {
+	got := c.String(flag)
+	known := wordsOf(c.Command.Flags, flag)
+	if slices.Contains(known, got) {
+		return T(got), nil
 	}
-	all := make([]string, len(words))
-	for i, w := range words {
-		all[i] = string(w)
+	hint := ""
+	if near := argv.Nearest(got, known); near != "" {
+		hint = "did you mean " + near + "? "
 	}
-	last := len(all) - 1
-	return got, usagef("--%s: %q is not known: write %s or %s", flag, got, strings.Join(all[:last], ", "), all[last])
+	last := len(known) - 1
+	return "", usagef("--%s: %q is not known: %swrite %s or %s", flag, got, hint, strings.Join(known[:last], ", "), known[last])
 }
 
 // family is an IP version; 0 leaves it to the system.
@@ -239,7 +251,7 @@ func familyFrom(c *cli.Context, source, control netip.Addr) (family, error) {
 func (o options) admits(t probe.Target) error {
 	got := familyOf(t.IP)
 	if o.family != 0 && got != 0 && got != o.family {
-		return usagef("target %s is IPv%d, but the flags ask for IPv%d", t.Input, got, o.family)
+		return usagef("target %s is IPv%d, but the flags ask for IPv%d (-%d, or the address of --source or --control-address)", t.Input, got, o.family, o.family)
 	}
 	if got == 6 && t.IP.IsLinkLocalUnicast() && o.iface == "" {
 		return usagef("target %s is reached by one interface only: write --interface NAME", t.Input)

@@ -21,7 +21,23 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
 	}
-	os.Exit(m.Run())
+	// The settings of whoever runs the tests are no business of theirs.
+	for _, variable := range os.Environ() {
+		name, _, _ := strings.Cut(variable, "=")
+		if strings.HasPrefix(name, envPrefix) && name != "RSTPROBE_REQUIRE" && name != "RSTPROBE_CAPTURES" {
+			if err := os.Unsetenv(name); err != nil {
+				panic(err)
+			}
+		}
+	}
+	if err := os.Setenv(envOf("", configFlag), noConfig); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	if err := removeStatic(); err != nil {
+		panic(err)
+	}
+	os.Exit(code)
 }
 
 // command is the program with arguments, as a process of its own.

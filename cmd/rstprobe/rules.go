@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/rstprobe/rstprobe/internal/argv"
 	"github.com/rstprobe/rstprobe/probe"
 )
 
@@ -63,41 +64,19 @@ func ruleText(r probe.Rule) string {
 func findRule(name string) (probe.Rule, error) {
 	all := probe.Rules()
 	wanted := strings.ReplaceAll(strings.ToLower(name), "_", "-")
-	nearest, least := all[0].ID, -1
+	alike, least := all[0].ID, -1
 	for _, r := range all {
 		id := string(r.ID)
 		if id == wanted {
 			return r, nil
 		}
-		d := distance(wanted, id)
+		d := argv.Distance(wanted, id)
 		if strings.Contains(id, wanted) {
 			d = 0 // what is written is right, as far as it goes
 		}
 		if least < 0 || d < least {
-			nearest, least = r.ID, d
+			alike, least = r.ID, d
 		}
 	}
-	return probe.Rule{}, usagef("there is no rule %q: did you mean %s? explain-rule without a name lists all", name, nearest)
-}
-
-// distance is how many letters have to be put in, taken out or changed to
-// make a into b (Levenshtein 1966).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
+	return probe.Rule{}, usagef("there is no rule %q: did you mean %s? explain-rule without a name lists all", name, alike)
 }

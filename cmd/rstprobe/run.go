@@ -10,7 +10,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/rstprobe/rstprobe/internal/diagnosis"
-	"github.com/rstprobe/rstprobe/internal/packet"
 	"github.com/rstprobe/rstprobe/internal/residual"
 	"github.com/rstprobe/rstprobe/internal/wire/pcapio"
 	"github.com/rstprobe/rstprobe/probe"
@@ -41,11 +40,18 @@ type ask func(context.Context, diagnosis.Config) (diagnosis.Result, error)
 type job struct {
 	target    probe.Target
 	questions []diagnosis.Question
+
+	// Found by prepare.
+	source  netip.Addr        // our address toward the target
+	settled *diagnosis.Result // the result of a target to which nothing will be sent; nil: none yet
 }
 
 // measure reads the line, all of it before the first packet leaves, and asks
 // about its targets one after the other.
 func (p *program) measure(c *cli.Context, ask ask, choose func(tests, probe.Target) ([]diagnosis.Question, error)) error {
+	if err := p.confine(p.sys.lower); err != nil {
+		return err
+	}
 	o, err := p.optionsFrom(c)
 	if err != nil {
 		return err
@@ -59,34 +65,38 @@ func (p *program) measure(c *cli.Context, ask ask, choose func(tests, probe.Targ
 	}
 	var jobs []job
 	for _, t := range targets {
-		if err := o.admits(t); err != nil {
-			return err
+		if err := o.admits(t.Target); err != nil {
+			return t.blame(err)
 		}
-		qs, err := choose(o.tests, t)
+		qs, err := choose(o.tests, t.Target)
 		if err != nil {
-			return err
+			return t.blame(err)
 		}
 		if err := checkControls(o.controls, qs); err != nil {
-			return err
+			return t.blame(err)
 		}
-		jobs = append(jobs, job{t, qs})
+		jobs = append(jobs, job{target: t.Target, questions: qs})
+	}
+	if !o.quiet {
+		p.noteRepeats(targets)
 	}
 	r := p.newRun(o)
-	for _, j := range jobs {
-		if c.Context.Err() != nil {
+	defer r.bar.until(c.Context)()
+	run, stop := context.WithCancel(c.Context)
+	defer stop()
+	jobs, err = r.prepare(run, jobs, r.drop)
+	r.bar.targets = len(jobs)
+	for i, j := range jobs {
+		if i > 0 && run.Err() != nil { // even a run that is interrupted at once has a result
+			fmt.Fprintf(p.stderr, "rstprobe: interrupted: %d of %d targets were not measured, from %s on\n", len(jobs)-i, len(jobs), j.target.Input)
 			break
 		}
-		if err = r.one(c.Context, j, ask); err != nil {
+		if err = r.one(run, j, ask); err != nil {
 			break
 		}
 	}
+	stop()
 	return r.finish(c.Context, err)
-}
-
-// session is an open way to send packets from one address.
-type session struct {
-	exchanger probe.Exchanger
-	close     func() error
 }
 
 // measurement is one run over its targets.
@@ -96,25 +106,30 @@ type measurement struct {
 	sink     *sink
 	packets  *pcapio.Log
 	ledger   *residual.Ledger
-	bar      *progressLine
+	bar      *progress
+	names    *names
 	sessions map[netip.Addr]*session // by our address
 }
 
 func (p *program) newRun(o options) *measurement {
+	p.stderr = o.redact.Writer(p.stderr)
 	if o.verbose {
 		fmt.Fprintf(p.stderr, "seed %d\n", o.seed)
 	}
 	r := &measurement{
 		program: p, options: o, packets: &pcapio.Log{}, sessions: map[netip.Addr]*session{},
-		sink: newSink(p.stdout, o.output, report.Style{
+		sink: newSink(p.stdout, p.stderr, o.output, report.Style{
 			Color: p.colour(o.noColor), Verbose: o.verbose, Unicode: p.unicode(),
 		}),
-		bar: &progressLine{w: p.stderr, on: p.progress(o.output)},
+		bar: p.newProgress(o.output),
 	}
-	r.ledger = openLedger(o.waiting.ledger, func(err error) {
+	warn := func(err error) {
 		r.bar.clear()
-		fmt.Fprintf(p.stderr, "rstprobe: warning: %v\n", err)
-	})
+		p.warn(err)
+	}
+	r.ledger = openLedger(o.waiting.ledger, warn)
+	r.names = newNames(o.naming, p.sys.namesOf, warn)
+	r.sink.meta.Who = r.names.who
 	return r
 }
 
@@ -122,11 +137,9 @@ func (p *program) newRun(o options) *measurement {
 // is an answer; an error means that rstprobe cannot go on.
 func (r *measurement) one(ctx context.Context, j job, ask ask) error {
 	started := time.Now()
+	r.bar.next(j.target.Input)
 	res, err := r.answer(ctx, j, ask)
 	r.bar.clear()
-	if open := (openError{}); errors.As(err, &open) {
-		return err // nothing was measured
-	}
 	if res.Started.IsZero() {
 		res.Started, res.Duration = started, time.Since(started)
 	}
@@ -139,88 +152,48 @@ func (r *measurement) one(ctx context.Context, j job, ask ask) error {
 			res.Outcome, res.Summary = probe.OverallInconclusive, "Interrupted before anything was measured."
 		}
 	}
+	r.names.settle(ctx, res)
 	return errors.Join(err, r.sink.write(res))
 }
 
-// answer is the result for one target: of the question, or of the lookup
-// that failed before it.
+// answer is the result for one target: of the questions, or what prepare found
+// out.
 func (r *measurement) answer(ctx context.Context, j job, ask ask) (diagnosis.Result, error) {
+	if j.settled != nil {
+		return *j.settled, nil
+	}
 	target := j.target
-	if !target.IP.IsValid() {
-		r.bar.show(target.Input + ": looking up the address")
-		addrs, err := r.sys.lookUp(ctx, r.family.network(), target.Name)
-		if err == nil && len(addrs) == 0 {
-			err = errors.New("it has no address")
-		}
-		if err != nil {
-			return noAnswer(ctx, target, probe.OverallInconclusive, "The name %s could not be resolved: %v.", target.Name, err), nil
-		}
-		target.IP = addrs[0].Unmap()
-	}
-	source := r.source
-	if !source.IsValid() {
-		var err error
-		source, err = r.sys.sourceFor(target.IP, r.iface)
-		if errors.Is(err, errNoRoute) {
-			return noAnswer(ctx, target, probe.OverallUnreachable, "This machine has no route to %s.", target.IP), nil
-		}
-		if err != nil {
-			return diagnosis.Result{}, openError{err}
-		}
-	}
-	s, err := r.session(source)
-	if err != nil {
-		return diagnosis.Result{}, openError{err}
+	r.redact.Show(target.IP, r.controlAddress)
+	r.names.want(ctx, target.IP)
+	exchanger, tell := r.sessions[j.source].exchanger, func(diagnosis.Progress) {}
+	if r.plan {
+		p := &plan{Exchanger: exchanger, target: target, tell: func(line string) { fmt.Fprintln(r.stderr, line) }}
+		exchanger, tell = p, p.update
 	}
 	return ask(ctx, diagnosis.Config{
-		Exchanger: s.exchanger, Target: target, Source: source,
+		Exchanger: exchanger, Target: target, Source: j.source,
 		Questions: j.questions, Controls: r.controls, ControlAddress: r.controlAddress,
 		Trace: r.options.trace, MaxTTL: r.maxTTL, Repeat: r.repeat, Shape: r.shape, Profile: r.profile,
 		Timeout: r.timeout, Seed: r.seed,
 		Flows: r.flows, Characterize: r.characterize, MaxWait: r.maxWait, Ledger: r.ledger,
-		Progress: func(what string) { r.bar.show(target.Input + ": " + what) },
+		Progress: func(s diagnosis.Progress) {
+			tell(s)
+			r.bar.update(report.Redacted(r.redact, s))
+			for _, h := range s.Hops {
+				r.names.want(ctx, h.Addr)
+			}
+		},
 	})
-}
-
-// noAnswer is the result for a target to which no packet was sent. An
-// interrupted lookup has failed for no reason of its own.
-func noAnswer(ctx context.Context, t probe.Target, o probe.Overall, format string, args ...any) diagnosis.Result {
-	if ctx.Err() != nil {
-		return diagnosis.Result{Target: t}
-	}
-	return diagnosis.Result{Target: t, Outcome: o, Summary: fmt.Sprintf(format, args...)}
-}
-
-// session opens the way from one of our addresses, once.
-func (r *measurement) session(source netip.Addr) (*session, error) {
-	if s := r.sessions[source]; s != nil {
-		return s, nil
-	}
-	cfg := sessionConfig{source: source, iface: r.iface, rate: r.rate, seed: r.seed, packets: r.packets}
-	if r.ledger != nil {
-		cfg.shun = func(k packet.Key) bool {
-			until, _ := r.ledger.Until(time.Now(), k)
-			return !until.IsZero()
-		}
-	}
-	if r.verbose {
-		cfg.trace = func(line string) { fmt.Fprintln(r.stderr, line) }
-	}
-	s, err := r.sys.open(cfg)
-	if err != nil {
-		return nil, err
-	}
-	r.sessions[source] = s
-	return s, nil
 }
 
 // finish ends the run: it writes the files and settles the exit code. err is
 // what stopped the run early, or nil.
 func (r *measurement) finish(ctx context.Context, err error) error {
+	r.bar.clear()
 	for _, s := range r.sessions {
 		err = errors.Join(err, s.close())
 	}
-	err = errors.Join(err, r.sink.writeFiles(r.packets.Frames()))
+	err = errors.Join(err, r.names.close(), r.sink.writeFiles(r.packets.Frames()))
 	r.code = r.sink.code()
 	if ctx.Err() != nil {
 		r.code = exitInterrupted

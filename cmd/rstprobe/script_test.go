@@ -32,7 +32,7 @@ func TestScripts(t *testing.T) {
 					args = args[2:]
 				}
 				f := fakeSystem{
-					env:      map[string]string{"NO_COLOR": ts.Getenv("NO_COLOR"), "TERM": ts.Getenv("TERM")},
+					env:      scriptEnv(ts.Getenv),
 					terminal: ts.Getenv("TTY") != "", lines: []string{"12:00:00.000000 IP packet"}, demos: cases.All(),
 				}
 				got := f.run(t.Context(), stdin, args...)
@@ -46,4 +46,21 @@ func TestScripts(t *testing.T) {
 			},
 		},
 	})
+}
+
+// scriptEnv are the variables of a script that the program may read.
+func scriptEnv(getenv func(string) string) map[string]string {
+	names := []string{"NO_COLOR", "FORCE_COLOR", "TERM", "XDG_CONFIG_HOME", envOf("", configFlag)}
+	for _, k := range keys(testApp()) {
+		for _, c := range append(k.commands, k.command) {
+			names = append(names, envOf(c, k.name()))
+		}
+	}
+	env := map[string]string{}
+	for _, name := range names {
+		if v := getenv(name); v != "" {
+			env[name] = v
+		}
+	}
+	return env
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"github.com/rstprobe/rstprobe/internal/diagnosis"
 	"github.com/rstprobe/rstprobe/internal/wire/pcapio"
@@ -13,27 +12,42 @@ import (
 )
 
 // sink writes results: each one to standard output as soon as it is there,
-// all of them to the files at the end.
+// all of them to the files at the end. What is to be hidden is taken out here,
+// before anything is rendered.
 type sink struct {
-	w     io.Writer
-	json  bool
-	style report.Style
-	meta  report.Meta
-	files []string
-	docs  []report.Document // kept iff there are files
-	codes []int             // one per result
+	w      io.Writer
+	json   bool
+	why    io.Writer // told how each verdict came about; nil: nobody
+	style  report.Style
+	meta   report.Meta
+	redact *report.Redactor // nil: nothing is hidden
+	files  []string
+	docs   []report.Document // kept iff there are files
+	codes  []int             // one per result
 }
 
-func newSink(w io.Writer, o output, style report.Style) *sink {
-	return &sink{
-		w: w, json: o.json, files: o.files,
+func newSink(w, stderr io.Writer, o output, style report.Style) *sink {
+	s := &sink{
+		w: w, json: o.json, files: o.files, redact: o.redact,
 		style: style,
 		meta:  report.Meta{RunID: rand.Text(), Version: version(), Mode: modeRaw},
 	}
+	switch {
+	case o.explain && o.json:
+		s.why, s.style.Color = stderr, false // the style is that of standard output
+	case o.explain:
+		s.why = w
+	}
+	return s
 }
 
 func (s *sink) write(res diagnosis.Result) error {
-	doc := report.New(res, s.meta)
+	return s.document(report.New(res, s.meta))
+}
+
+// document writes a result without what is to be hidden.
+func (s *sink) document(doc report.Document) error {
+	doc = s.redact.Document(doc)
 	s.codes = append(s.codes, report.ExitCode(doc.Verdict.Outcome))
 	if len(s.files) > 0 {
 		s.docs = append(s.docs, doc)
@@ -50,15 +64,23 @@ func (s *sink) print(doc report.Document) error {
 		if err != nil {
 			return err
 		}
-		_, err = s.w.Write(append(line, '\n'))
-		return err
+		if _, err = s.w.Write(append(line, '\n')); err != nil || s.why == nil {
+			return err
+		}
+		return report.Explain(s.why, doc, s.style)
 	}
 	if len(s.codes) > 1 {
 		if _, err := io.WriteString(s.w, "\n"); err != nil {
 			return err
 		}
 	}
-	return report.Text(s.w, doc, s.style)
+	if err := report.Text(s.w, doc, s.style); err != nil || s.why == nil {
+		return err
+	}
+	if _, err := io.WriteString(s.why, "\n"); err != nil {
+		return err
+	}
+	return report.Explain(s.why, doc, s.style)
 }
 
 // writeFiles writes the files, every one that it can.
@@ -66,6 +88,7 @@ func (s *sink) writeFiles(frames []pcapio.Frame) error {
 	if len(s.docs) == 0 {
 		return nil
 	}
+	frames = s.redact.Frames(frames)
 	var errs []error
 	for _, path := range s.files {
 		errs = append(errs, report.WriteFile(path, s.docs, frames))
@@ -75,40 +98,3 @@ func (s *sink) writeFiles(frames []pcapio.Frame) error {
 
 // code is the exit code for all results.
 func (s *sink) code() int { return report.Worst(s.codes...) }
-
-// progressLine is one line on a terminal that says what is being done, and
-// goes away.
-type progressLine struct {
-	w  io.Writer
-	on bool
-
-	mu    sync.Mutex
-	drawn bool
-}
-
-const (
-	lineStart = "\r\x1b[K" // ECMA-48: carriage return, erase in line
-	maxLine   = 79         // so that it never wraps on a usual terminal
-)
-
-func (l *progressLine) show(text string) {
-	if !l.on {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.drawn = true
-	if r := []rune(text); len(r) > maxLine {
-		text = string(r[:maxLine])
-	}
-	fmt.Fprint(l.w, lineStart+text)
-}
-
-func (l *progressLine) clear() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.drawn {
-		fmt.Fprint(l.w, lineStart)
-	}
-	l.drawn = false
-}

@@ -101,8 +101,17 @@ var Packages = []Package{
 	},
 	{
 		Name:    "report",
-		Imports: []string{"probe", "traceroute", "internal/flow", "internal/diagnosis", "internal/explain", "internal/explain/sweep", "internal/explain/twoends", "internal/packet", "internal/wire/pcapio"},
+		Imports: []string{"probe", "traceroute", "internal/flow", "internal/diagnosis", "internal/explain", "internal/explain/sweep", "internal/explain/twoends", "internal/packet", "internal/payload", "internal/terminal", "internal/wire/pcapio", "report/ooni"},
+		Tests:   []string{"report/ooni/oonitest"},
 		Why:     "renders a result; it decides nothing",
+	},
+	{
+		Name: "report/ooni",
+		Why:  "a data format of others, as they define it",
+	},
+	{
+		Name: "report/ooni/oonitest",
+		Why:  "reads that format as its readers do; sharing code with the writer would hide mistakes",
 	},
 	{
 		Name:    "internal/wire",
@@ -149,6 +158,11 @@ var Packages = []Package{
 		Why:     "builds a world in memory and is its Wire; it must not know who measures it",
 	},
 	{
+		Name:    "internal/wire/kernelconn",
+		Imports: []string{"internal/packet", "internal/dialogue", "internal/flow", "probe"},
+		Why:     "an exchanger on ordinary sockets has no datagrams, and so no wire",
+	},
+	{
 		Name:    "internal/lab/netlab",
 		Imports: []string{"internal/lab", "internal/lab/middlebox", "internal/packet", "internal/payload", "internal/wire"},
 		Why:     "builds the same world from kernels; it must not know who measures it",
@@ -161,7 +175,7 @@ var Packages = []Package{
 		},
 		Tests: []string{
 			"internal/lab/simnet", "internal/lab/netlab", "internal/capture", "internal/flow",
-			"internal/wire", "internal/wire/engine", "internal/wire/rawsock", "internal/wire/pcapio", "report",
+			"internal/wire", "internal/wire/engine", "internal/wire/rawsock", "internal/wire/kernelconn", "internal/wire/pcapio", "report", "report/ooni/oonitest",
 		},
 		Why: "worlds and the answers expected in them are data; only their tests run them",
 	},
@@ -170,8 +184,35 @@ var Packages = []Package{
 		Why:  "puts arguments in order for the command-line library and knows nothing of what they mean",
 	},
 	{
+		Name: "internal/terminal",
+		Why:  "knows characters and columns; it opens no terminal",
+	},
+	{
+		Name: "internal/config",
+		Why:  "reads YAML with places; which keys there are is for others",
+	},
+	{
+		Name:    "internal/hopinfo",
+		Imports: []string{"internal/terminal"},
+		Why:     "says what is known of an address besides the address; it has no say in a verdict",
+	},
+	{
+		Name: "internal/privilege",
+		Why:  "gives privileges up and knows nothing of what they were for",
+	},
+	{
+		Name:  "internal/doctor",
+		Tests: []string{"internal/lab", "internal/lab/netlab"},
+		Why:   "judges facts about the machine; how sockets are opened it is told",
+	},
+	{
 		Name: "internal/testenv",
 		Why:  "says what a test needs of the machine",
+	},
+	{
+		Name:    "internal/browsertest",
+		Imports: []string{"internal/testenv"},
+		Why:     "looks at pages in a browser, for tests of any package that writes HTML",
 	},
 	{
 		Name: "internal/archtest",
@@ -185,7 +226,7 @@ var Packages = []Package{
 }
 
 // TestImports are the packages of this module that any test may import.
-var TestImports = []string{"internal/testenv"}
+var TestImports = []string{"internal/testenv", "internal/browsertest"}
 
 // Module is a row of the table of packages that are not ours, and not plain
 // standard library: where they may be used, and why only there.
@@ -226,9 +267,19 @@ var Modules = []Module{
 		Why:   "flags and help",
 	},
 	{
+		Path:  "github.com/goccy/go-yaml",
+		Users: []string{"internal/config"},
+		Why:   "one reader of configuration, which shows the place of a mistake",
+	},
+	{
 		Path:  "golang.org/x/net/idna",
 		Users: []string{"internal/payload", "cmd/rstprobe"},
 		Why:   "host names as DNS and TLS write them",
+	},
+	{
+		Path:  "golang.org/x/net/dns/dnsmessage",
+		Tests: []string{"cmd/rstprobe"},
+		Why:   "a resolver that says what a test needs; the program asks the system's",
 	},
 	{
 		Path:  "golang.org/x/net/bpf",
@@ -237,18 +288,29 @@ var Modules = []Module{
 	},
 	{
 		Path:  "golang.org/x/sys/unix",
-		Users: []string{"internal/wire/rawsock", "internal/lab/netlab", "internal/residual/ledgerfile", "internal/testenv", "cmd/rstprobe"},
-		Why:   "the operating system is behind two wires and the wiring",
+		Users: []string{"internal/wire/rawsock", "internal/wire/kernelconn", "internal/lab/netlab", "internal/residual/ledgerfile", "internal/testenv", "internal/privilege", "internal/doctor", "cmd/rstprobe"},
+		Why:   "the operating system is behind the wires, the sockets and the wiring",
 	},
 	{
 		Path:  "syscall",
-		Users: []string{"internal/wire/rawsock", "internal/lab/netlab", "internal/testenv", "cmd/rstprobe"},
+		Users: []string{"internal/wire/rawsock", "internal/wire/kernelconn", "internal/lab/netlab", "internal/testenv", "internal/privilege", "internal/doctor", "cmd/rstprobe"},
+		Tests: []string{"internal/lab/cases"},
 		Why:   "as golang.org/x/sys/unix",
 	},
 	{
 		Path:  "golang.org/x/time/rate",
-		Users: []string{"internal/wire/engine"},
+		Users: []string{"internal/wire/engine", "internal/wire/kernelconn"},
 		Why:   "the ceiling on packets per second",
+	},
+	{
+		Path:  "github.com/oschwald/maxminddb-golang/v2",
+		Users: []string{"internal/hopinfo"},
+		Why:   "reads databases of networks",
+	},
+	{
+		Path:  "github.com/maxmind/mmdbwriter",
+		Tests: []string{"internal/hopinfo", "cmd/rstprobe"},
+		Why:   "writes the databases that tests read",
 	},
 	{
 		Path:  "golang.org/x/term",
@@ -269,9 +331,9 @@ var Modules = []Module{
 	},
 	{
 		Path:  "github.com/google/nftables",
-		Users: []string{"internal/lab/netlab"},
+		Users: []string{"internal/lab/netlab", "internal/doctor"},
 		Tests: []string{"internal/wire/rawsock"},
-		Why:   "the kernel's packet filter as a censor in the lab; the tool itself installs no rule",
+		Why:   "the kernel's packet filter as a censor in the lab, and listed by the doctor; the tool itself installs no rule",
 	},
 	{
 		Path:  "github.com/google/go-cmp",
@@ -282,6 +344,16 @@ var Modules = []Module{
 		Path:  "github.com/santhosh-tekuri/jsonschema/v6",
 		Tests: []string{Any},
 		Why:   "every JSON output is validated against the published schema",
+	},
+	{
+		Path:  "github.com/chromedp/chromedp",
+		Users: []string{"internal/browsertest"},
+		Why:   "drives the browser in which tests look at pages",
+	},
+	{
+		Path:  "github.com/chromedp/cdproto",
+		Users: []string{"internal/browsertest"},
+		Why:   "the commands and events of that browser",
 	},
 	{
 		Path:  "github.com/rogpeppe/go-internal",

@@ -76,6 +76,7 @@ type nameQuestion struct {
 	shy      bool          // what acts leaves many connections alone
 	whole    bool          // answers are fetched whole
 	parted   bool          // the tests fail on some of several paths only
+	late     time.Duration // after the stimulus, behind the server's answer, a box acts; 0: none does
 	twice    bool          // the test stimulus is sent two times: the box acts on retransmissions only
 }
 
@@ -93,7 +94,7 @@ func (n *nameQuestion) say(name string) probe.Stimulus {
 // ask carries the trials out: leading controls, the blocks of controls and
 // tests, and where something fails, what tells who did it and where.
 func (n *nameQuestion) ask() error {
-	n.cfg.Progress(string(n.q.Kind) + ": controls")
+	n.begin(StepControls)
 	n.findings.Kind, n.findings.Nearer = n.q.Kind, n.syn.Nearer()
 	random := payload.RandomName(len(n.q.Name), n.seed())
 	for _, name := range append([]string{n.q.Name, random, ""}, n.controls...) {
@@ -108,7 +109,7 @@ func (n *nameQuestion) ask() error {
 	}
 	for _, step := range []func() error{
 		func() error { return n.lead(random) }, n.small, func() error { return n.blocks(n.cfg.Repeat) },
-		n.leftBehind, n.waver, n.repeated, n.transfer, n.locate, n.settled, n.flows,
+		n.leftBehind, n.waver, n.unnoticed, n.repeated, n.transfer, n.measured, n.locate, n.settled, n.flows,
 	} {
 		if err := step(); err != nil || n.ctx.Err() != nil {
 			return err
@@ -154,7 +155,7 @@ func (n *nameQuestion) lead(random string) error {
 // them. They overlap in time; on the wire the order within and between blocks
 // holds.
 func (n *nameQuestion) blocks(count int) error {
-	n.cfg.Progress(string(n.q.Kind) + ": " + n.q.Name)
+	n.begin(StepTests)
 	// The seed decides in which half of each block the control stands.
 	var order []probe.Trial
 	for i := range count {

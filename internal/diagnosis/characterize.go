@@ -35,7 +35,7 @@ func (n *nameQuestion) characterize() ([]Variant, error) {
 	if n.lasting() || n.poisoned() {
 		return nil, nil
 	}
-	n.cfg.Progress(string(n.q.Kind) + ": what exactly triggers")
+	n.begin(StepForms)
 	var trials []probe.Trial
 	variants := n.variants()
 	for _, v := range variants {

@@ -44,5 +44,5 @@ type Config struct {
 	MaxWait        time.Duration    // longest wait for residual blocks to end, all waits together; 0: nothing is waited for
 	Ledger         *residual.Ledger // of what must be left alone until when; nil: one of this run alone
 	Seed           uint64           // of the order of trials and of random names
-	Progress       func(string)     // told what is being tried; nil: nobody
+	Progress       func(Progress)   // told what is being tried, whenever that changes; nil: nobody
 }

@@ -27,7 +27,10 @@ func (n *nameQuestion) confirm() error {
 	steps := len(trials)
 	var splits, fins []probe.Trial
 	if !n.lasting() {
-		splits, fins = n.splitTrials(), n.finTrials()
+		splits = n.splitTrials()
+		if fins = n.finTrials(); !n.can(fins[0]) {
+			fins = nil
+		}
 	}
 	again := n.retrace()
 	var control []probe.Trial
@@ -120,7 +123,10 @@ func (n *nameQuestion) timed() error {
 	}
 	search, method := n.search, n.method
 	if len(n.findings.Sweeps.Hits) == 0 {
-		search.Test, search.Timed, method = found, nil, traceroute.TimedSteps
+		search.Test, search.Timed = found, nil
+		if !n.sockets {
+			method = traceroute.TimedSteps
+		}
 	} else {
 		search.Test = slices.Concat(search.Test, found)
 	}
@@ -135,7 +141,7 @@ func (n *nameQuestion) timed() error {
 func (n *nameQuestion) timedTrial(first, last int) probe.Trial {
 	t := n.sweep(n.q.Name, probe.Test, n.grace())
 	t.TTLs = ttls(first, last)
-	t.Step = n.grace() + max(n.minRTT(), n.findings.ResetDelay())
+	t.Step = n.grace() + max(n.minRTT(), n.delay())
 	t.Timeout = t.Step
 	return t
 }

@@ -54,11 +54,12 @@ func (n *nameQuestion) classify() error {
 	if n.lasting() || !n.undisturbed() {
 		return nil
 	}
-	s.cfg.Progress("path: from several source ports")
+	n.begin(StepWays)
 	var trials []probe.Trial
 	for range classPorts {
 		// Another path may be some hops longer.
 		trials = append(trials, s.synTrial(s.remote, ttls(1, min(s.serverTTL()+4, s.cfg.MaxTTL))))
+		trials[len(trials)-1].OnePort = true
 	}
 	recs, err := s.exchange(trials)
 	s.ports = nil

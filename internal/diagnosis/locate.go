@@ -12,7 +12,7 @@ import (
 // locate places what makes the tests fail. Where nothing is found, the tests
 // may have gone another way than the copies.
 func (n *nameQuestion) locate() error {
-	if n.findings.Differ() == 0 && !n.heldUp() || n.cfg.Trace == TraceNever || n.serverTTL() == 0 {
+	if n.findings.Differ() == 0 && !n.heldUp() && n.late == 0 || n.cfg.Trace == TraceNever || n.serverTTL() == 0 {
 		return nil
 	}
 	if err := n.seek(); err != nil || n.ctx.Err() != nil || !n.nowhere() {
@@ -30,7 +30,7 @@ func (n *nameQuestion) locate() error {
 // the server's distance draws or loses anything: a reader behind the copies,
 // and at last the way back alone.
 func (n *nameQuestion) seek() error {
-	n.cfg.Progress(string(n.q.Kind) + ": locating")
+	n.begin(StepLocate)
 	// What an earlier search found may be of another route.
 	n.findings.Sweeps, n.findings.Read, n.readings = probe.Sweeps{}, probe.ReadSweep{}, traceroute.Readings{}
 	if err := n.choosePath(); err != nil || n.ctx.Err() != nil {
@@ -40,7 +40,10 @@ func (n *nameQuestion) seek() error {
 		n.twice = true
 	}
 	n.method = traceroute.CodedBurst
-	n.search = traceroute.Search{Full: n.findings.Tests, Control: n.control, Known: n.synSweep}
+	if n.sockets {
+		n.method = traceroute.OwnFlows
+	}
+	n.search = traceroute.Search{Full: slices.Concat(n.findings.Tests, n.findings.Exact), Control: n.control, Known: n.synSweep}
 	n.search.Silence = n.swallowed()
 	n.search.Path = traceroute.Merge(n.serverTTL(), n.cfg.MaxTTL, n.synSweep, n.control, nil)
 	sweep := n.burst
@@ -96,11 +99,14 @@ func (n *nameQuestion) ttlPairs() []traceroute.TTLPair {
 	for _, t := range n.search.Test {
 		for ttl, r := range t.Replies {
 			for _, d := range r.Drawn {
+				if d.Packet.TTL == 0 {
+					continue // not known
+				}
 				pairs = append(pairs, traceroute.TTLPair{Sent: uint8(ttl), Received: d.Packet.TTL}) //nolint:gosec // at most 64
 			}
 		}
 	}
-	for _, o := range slices.Concat(n.findings.Tests, n.findings.Sloped) {
+	for _, o := range slices.Concat(n.findings.Tests, n.findings.Exact, n.findings.Sloped) {
 		for _, d := range o.Resets {
 			// Those with the server's own TTL are its answer to the others.
 			if o.Stimulus != nil && o.SYNACK != nil && d.Packet.TTL != o.SYNACK.Packet.TTL {
@@ -140,7 +146,11 @@ func (n *nameQuestion) place() (*traceroute.Location, []traceroute.Box) {
 	if f.Nearer > 0 && len(f.Sweeps.Hits) == 0 {
 		return n.whereAnswered(), nil
 	}
-	return n.search.Locate(f.Sweeps, n.method), nil
+	l := n.search.Locate(f.Sweeps, n.method)
+	if n.sockets && l != nil && l.Device == nil {
+		return nil, nil // nothing was put behind a copy to see what it had set off
+	}
+	return l, nil
 }
 
 // afterResending reports whether what ended the tests came only after we had
@@ -195,9 +205,12 @@ func (n *nameQuestion) lasting() bool {
 	return false
 }
 
+// delay is the longest time that what acts was seen to take.
+func (n *nameQuestion) delay() time.Duration { return max(n.findings.ResetDelay(), n.late) }
+
 // listen is how long a sweep has to listen after a round trip.
 func (n *nameQuestion) listen() time.Duration {
-	return n.grace() + max(0, n.findings.ResetDelay()-n.minRTT())
+	return n.grace() + max(0, n.delay()-n.minRTT())
 }
 
 // sweep is a stamped burst that says name.

@@ -13,13 +13,14 @@ import (
 // SYNs, which is cheap and exposes the path, every address block and every
 // terminating proxy by itself.
 func (s *session) reach() error {
-	s.cfg.Progress("path: bare SYNs")
+	s.begin(StepPath, Question{})
 	trials := make([]probe.Trial, 0, s.cfg.Repeat+1)
 	for range s.synTests() {
 		trials = append(trials, s.synTrial(s.remote, nil))
 	}
 	if s.cfg.Trace != TraceNever {
 		trials = append(trials, s.synTrial(s.remote, ttls(1, s.cfg.MaxTTL)))
+		trials[len(trials)-1].ExactTTL = true
 	}
 	recs, err := s.exchange(trials)
 	s.syn.Tests = observe(recs[:s.synTests()])
@@ -43,7 +44,7 @@ func (s *session) reach() error {
 // of the address, and the control address, show where the server is and what
 // differs; each sweep is repeated, since nobody sends a lost copy again.
 func (s *session) compareSYN() error {
-	s.cfg.Progress("path: another port, for comparison")
+	s.begin(StepOtherPort, Question{})
 	all := ttls(1, s.cfg.MaxTTL)
 	var trials []probe.Trial
 	for i := range s.cfg.Repeat {
@@ -51,8 +52,10 @@ func (s *session) compareSYN() error {
 			trials = append(trials, s.synTrial(s.remote, all))
 		}
 		trials = append(trials, s.synTrial(s.otherPort(), all))
+		trials[len(trials)-1].ExactTTL = i == 0
 		if a := s.cfg.ControlAddress; a.IsValid() {
 			trials = append(trials, s.synTrial(netip.AddrPortFrom(a, s.remote.Port()), all))
+			trials[len(trials)-1].ExactTTL = i == 0
 		}
 	}
 	recs, err := s.exchange(trials)
@@ -78,9 +81,15 @@ func (s *session) sweepElsewhere() error {
 	if !s.cfg.ControlAddress.IsValid() {
 		return nil
 	}
-	to := netip.AddrPortFrom(s.cfg.ControlAddress, s.remote.Port())
-	recs, err := s.exchange([]probe.Trial{s.synTrial(to, ttls(1, s.cfg.MaxTTL)), s.synTrial(to, ttls(1, s.cfg.MaxTTL))})
-	s.syn.Elsewhere = summary(sweeps(recs))
+	to, all := netip.AddrPortFrom(s.cfg.ControlAddress, s.remote.Port()), ttls(1, s.cfg.MaxTTL)
+	trials := []probe.Trial{s.synTrial(to, all), s.synTrial(to, all)}
+	there := len(trials)
+	if s.sockets { // where a copy says less than one of a burst, more of them are needed
+		trials = append(trials, s.synTrial(s.remote, all), s.synTrial(s.remote, all))
+	}
+	recs, err := s.exchange(trials)
+	s.syn.Elsewhere = summary(sweeps(recs[:there]))
+	s.synSweep = append(s.synSweep, sweeps(recs[there:])...)
 	return err
 }
 

@@ -61,8 +61,8 @@ func (n *nameQuestion) readFINs(trials []probe.Trial, recs []flow.Record) {
 // that leaves more than one hop, as many once more. Where the place is known
 // and the first round shows nothing else, it stands.
 func (n *nameQuestion) read() error {
-	if n.serverTTL() < 2 {
-		return nil // no copy ends before the server
+	if n.serverTTL() < 2 || !n.can(n.reading(1, n.q.Name, probe.ReadStimulus)) {
+		return nil // no copy ends before the server, or nothing can be sent behind one
 	}
 	if err := n.slope(); err != nil || n.ctx.Err() != nil {
 		return err

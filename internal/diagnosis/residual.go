@@ -50,7 +50,9 @@ func (n *nameQuestion) undisturbed() bool {
 	if left <= 0 {
 		return true
 	}
-	n.cfg.Progress(fmt.Sprintf("waiting %v for a block to end", left.Round(time.Second)))
+	if left <= n.budget.Left() {
+		defer n.pause(StepWait, n.q, left)()
+	}
 	if left > n.budget.Left() || !n.budget.Wait(n.ctx, left) {
 		n.blocked = until
 		return false
@@ -209,7 +211,7 @@ func (n *nameQuestion) measure(first trigger) (residual.Fact, error) {
 			start = time.Now()
 			n.triggers = append(n.triggers, triggers([]probe.Trial{trial}, recs, n.remote)...)
 		}
-		n.cfg.Progress(fmt.Sprintf("measuring how long the block lasts: %v", step.At))
+		n.pause(StepHold, n.q, time.Until(start.Add(step.At)))
 		if !n.budget.Wait(n.ctx, time.Until(start.Add(step.At))) {
 			return residual.Fact{}, nil
 		}

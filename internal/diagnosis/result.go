@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/rstprobe/rstprobe/internal/flow"
 	"github.com/rstprobe/rstprobe/internal/residual"
 	"github.com/rstprobe/rstprobe/probe"
 	"github.com/rstprobe/rstprobe/traceroute"
@@ -26,7 +27,16 @@ type Result struct {
 	Rerouted    []int         // TTLs at which the route changed during the measurement
 	Interrupted bool
 	PacketsSent int
-	PacketsLost int // dropped by our own kernel
+	PacketsLost int         // dropped by our own kernel
+	Steps       []StepTaken // what was asked, in the order in which it was first asked
+	Attempts    []Attempt   // everything that was carried out, in the order in which it was started
+}
+
+// Attempt is one trial and what was seen of it.
+type Attempt struct {
+	Question int // that it was made for, and so the test, from 1; 0: for all of them
+	Trial    probe.Trial
+	Record   flow.Record
 }
 
 // Test is the answer to one question.

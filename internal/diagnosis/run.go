@@ -23,11 +23,15 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 		return s.res, err
 	}
 	err = s.reach()
-	for _, q := range cfg.Questions {
+	for i, q := range cfg.Questions {
 		if err != nil || s.ctx.Err() != nil {
 			break
 		}
+		before := len(s.res.Attempts)
 		err = s.answer(q)
+		for k := range s.res.Attempts[before:] {
+			s.res.Attempts[before+k].Question = i + 1
+		}
 	}
 	return s.finish(err)
 }
@@ -56,7 +60,8 @@ type session struct {
 	res    Result
 	remote netip.AddrPort
 
-	rng *rand.Rand
+	rng   *rand.Rand
+	steps steps
 
 	syn      probe.SYNFindings
 	budget   residual.Budget
@@ -70,6 +75,7 @@ type session struct {
 	classed  []traceroute.PortSweep // sweeps of SYNs by which the classes were told apart
 	class    int                    // the one in use
 	pins     int                    // trials pinned so far
+	sockets  bool                   // the records are of ordinary sockets
 	rtt      time.Duration          // smallest handshake so far; 0 until there was one
 }
 
@@ -87,7 +93,7 @@ func newSession(ctx context.Context, cfg Config) (*session, error) {
 		cfg.Ledger = &residual.Ledger{}
 	}
 	if cfg.Progress == nil {
-		cfg.Progress = func(string) {}
+		cfg.Progress = func(Progress) {}
 	}
 	s := &session{
 		ctx: ctx, cfg: cfg, ledger: cfg.Ledger, budget: residual.Budget{Max: cfg.MaxWait},
@@ -106,6 +112,7 @@ func newSession(ctx context.Context, cfg Config) (*session, error) {
 
 // finish draws the path and the overall outcome.
 func (s *session) finish(err error) (Result, error) {
+	s.clock()
 	s.res.Path = traceroute.Merge(s.serverTTL(), s.cfg.MaxTTL, s.synSweep, s.control, s.test)
 	s.res.Duration, s.res.Waited = time.Since(s.res.Started), s.budget.Spent
 	if s.ctx.Err() != nil {
@@ -130,14 +137,27 @@ func (s *session) exchange(trials []probe.Trial) ([]flow.Record, error) {
 			trials[i].RTO = s.rto()
 		}
 	}
+	s.report(0)
+	before := s.res.PacketsSent
 	recs, err := s.cfg.Exchanger.Exchange(s.ctx, trials...)
 	if s.ctx.Err() != nil {
 		err = nil
 	}
-	for _, rec := range recs {
+	for i, rec := range recs {
 		s.learn(rec)
+		if s.can(trials[i]) {
+			s.res.Attempts = append(s.res.Attempts, Attempt{Trial: trials[i], Record: rec})
+		}
 	}
+	step := &s.res.Steps[s.steps.now]
+	step.Trials, step.Packets = step.Trials+len(trials), step.Packets+s.res.PacketsSent-before
 	return recs, err
+}
+
+// can reports whether a trial can be carried out at all.
+func (s *session) can(t probe.Trial) bool {
+	choosy, ok := s.cfg.Exchanger.(probe.Choosy)
+	return !ok || choosy.Able(t)
 }
 
 // seed is a fresh seed for the random fields of a stimulus.
@@ -151,6 +171,7 @@ func (s *session) learn(rec flow.Record) {
 	if o.RTT > 0 && (s.rtt == 0 || o.RTT < s.rtt) {
 		s.rtt = o.RTT
 	}
+	s.sockets = rec.Source == flow.Kernel
 	s.res.PacketsSent += len(o.Sent) + o.Retries
 	s.res.PacketsLost += rec.Lost
 }

@@ -43,10 +43,10 @@ func (n *nameQuestion) transfer() error {
 	if n.findings.Failed() > 0 || len(n.findings.Tests) == 0 {
 		return nil
 	}
-	n.cfg.Progress(string(n.q.Kind) + ": transfers")
 	if announced, err := n.announced(); err != nil || n.ctx.Err() != nil || !announced {
 		return err
 	}
+	n.begin(StepTransfers)
 	var trials []probe.Trial
 	for i := range 2 * n.cfg.Repeat {
 		t := n.trial(n.remote, n.say(n.q.Name), probe.Test)

@@ -39,7 +39,7 @@ func TestSegmentString(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := string(tt.in.append(nil)); got != tt.want {
+			if got := string(tt.in.append(nil, numbering{})); got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
 		})
@@ -57,7 +57,31 @@ func TestICMPErrorString(t *testing.T) {
 		{ICMPError{Kind: OtherICMPError, Type: 12, Code: 1, Quote: quote}, "ICMP type 12, code 1" + quoted},
 	}
 	for _, tt := range tests {
-		if got := string(tt.in.append(nil)); got != tt.want {
+		if got := string(tt.in.append(nil, numbering{})); got != tt.want {
+			t.Errorf("got  %s\nwant %s", got, tt.want)
+		}
+	}
+}
+
+// TestPacketRelative: numbers are counted from the initial ones of both ends,
+// whichever side of them they lie, also in quotes and selective
+// acknowledgments.
+func TestPacketRelative(t *testing.T) {
+	segment := packetOf("ipv4 SYN")
+	segment.TCP = Segment{Flags: PSH | ACK, Seq: 4, Ack: 98, Payload: []byte("hello"), Options: unhex("0101 050a 00000066 00000068")}
+	quote := packetOf("icmpv6 time exceeded")
+	eight := packetOf("icmp time exceeded, eight octets")
+	for _, tt := range []struct {
+		in        Packet
+		isn, peer Seq
+		want      string
+	}{
+		{segment, 3, 100, "IP 10.9.0.1.40000 > 10.9.6.2.443: Flags [P.], seq 1:6, ack -2, win 0, options [nop,nop,sack 1 {2:4}], length 5, ttl 64, id 7"},
+		{segment, 0xfffffffe, 97, "IP 10.9.0.1.40000 > 10.9.6.2.443: Flags [P.], seq 6:11, ack 1, win 0, options [nop,nop,sack 1 {5:7}], length 5, ttl 64, id 7"},
+		{quote, 0xffffffff, 9, "IP6 fd00:9:3::1 > fd00:9::1: ICMP time exceeded, code 0 (quotes IP6 fd00:9::1.40000 > fd00:9:6::2.443: Flags [S], seq 2, ack -9, win 64240, length 80 of 80, ttl 1), ttl 64"},
+		{eight, 11, 0, "IP 10.9.3.1 > 10.9.0.1: ICMP time exceeded, code 0 (quotes IP 10.9.0.1.40000 > 10.9.6.2.443: seq -10, length 28 of 60, ttl 1, id 7), ttl 62, id 99"},
+	} {
+		if got := tt.in.Relative(tt.isn, tt.peer); got != tt.want {
 			t.Errorf("got  %s\nwant %s", got, tt.want)
 		}
 	}

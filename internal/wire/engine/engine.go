@@ -32,8 +32,8 @@ type Config struct {
 	Rate   int                   // packets per second, bursts of 64 apart; 0: DefaultRate
 	Seed   uint64                // of sequence numbers and ports
 	Shun   func(packet.Key) bool // flows to leave alone as long as there are others; nil: none
-	Log    *pcapio.Log           // keeps every packet; nil: none is kept
-	Trace  func(line string)     // told every packet; nil: nobody
+	Log    *pcapio.Log           // keeps and numbers every packet, also of other engines; nil: none is kept
+	Trace  func(line string)     // told every packet, as tracer writes it; nil: nobody
 }
 
 // DefaultRate is polite to any path and does not slow one diagnosis down:
@@ -73,7 +73,8 @@ type Engine struct {
 	sent    int // datagrams given to the wire
 	count   int // packets numbered
 	stamps  [txRing]txRef
-	freed   bool // a trial ended since the last admission, so its port is free
+	trace   *tracer // nil iff cfg.Trace is
+	freed   bool    // a trial ended since the last admission, so its port is free
 }
 
 // txRing is how many sent datagrams may wait for their transmit time.
@@ -132,6 +133,9 @@ func New(cfg Config) (*Engine, error) {
 		limiter: rate.NewLimiter(rate.Limit(cfg.Rate), batch),
 		jobs:    map[packet.Key]*job{},
 		used:    map[packet.Key]bool{},
+	}
+	if cfg.Trace != nil {
+		e.trace = newTracer(cfg.Trace)
 	}
 	e.port = e.rng.IntN(len(cfg.Ports))
 	go e.loop()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -459,6 +460,33 @@ func TestShun(t *testing.T) {
 			if shunned := recs[0].Key.Local.Port() == 40001; shunned && i < 3 {
 				t.Errorf("trial %d goes by the flow that is to be left alone", i)
 			}
+		}
+	})
+}
+
+// TestSharedLog: the packets of engines that share a log, one for each of our
+// addresses, have numbers of their own and can be written into one file.
+func TestSharedLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first := start(t, topology, nil)
+		second := start(t, topology, func(c *engine.Config) { c.Log = first.log })
+		waits := []func() []outcome{first.begin(t.Context(), first.many(2)...), second.begin(t.Context(), second.many(2)...)}
+		out := slices.Concat(waits[0](), waits[1]())
+		frames := first.log.Frames()
+		if err := pcapio.Write(io.Discard, frames, ""); err != nil { // checks that numbers are contiguous
+			t.Error(err)
+		}
+		seen := map[int]bool{}
+		for _, o := range out {
+			for _, e := range o.rec.Events {
+				if seen[e.N] || !bytes.Equal(frames[e.N-1].Raw, e.Packet.Raw) {
+					t.Errorf("packet %d is another one in the capture, or another event has it", e.N)
+				}
+				seen[e.N] = true
+			}
+		}
+		if len(seen) != len(frames) {
+			t.Errorf("%d packets in records, %d in the capture", len(seen), len(frames))
 		}
 	})
 }

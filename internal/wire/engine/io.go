@@ -63,16 +63,18 @@ func (e *Engine) transmitted(f wire.Frame) {
 	}
 }
 
-// number counts a packet, keeps it and traces it.
+// number counts a packet, keeps it and traces it. A log counts for all engines
+// that share it.
 func (e *Engine) number(at time.Time, raw []byte, p packet.Packet, sent bool) int {
 	e.count++
+	n := e.count
 	if e.cfg.Log != nil {
-		e.cfg.Log.Add(pcapio.Frame{N: e.count, At: at, Raw: raw, Sent: sent})
+		n = e.cfg.Log.Add(pcapio.Frame{At: at, Raw: raw, Sent: sent})
 	}
-	if e.cfg.Trace != nil {
-		e.cfg.Trace(fmt.Sprintf("%4d %s %s", e.count, at.Format("15:04:05.000000"), p))
+	if e.trace != nil {
+		e.trace.packet(n, at, p, sent)
 	}
-	return e.count
+	return n
 }
 
 // flush sends as much of the outbox as the rate allows and says until when

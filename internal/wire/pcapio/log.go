@@ -8,7 +8,6 @@
 package pcapio
 
 import (
-	"cmp"
 	"slices"
 	"sync"
 	"time"
@@ -24,49 +23,38 @@ type Frame struct {
 	Comment string    // for people who open the file; not read back
 }
 
-// Log collects the frames of a run. The zero Log is empty and ready; any
-// number of goroutines may use it.
+// Log collects the frames of a run and numbers them. The zero Log is empty and
+// ready; any number of goroutines may use it, such as the engines of several
+// source addresses.
 type Log struct {
 	mu     sync.Mutex
-	frames []Frame
+	frames []Frame // frame n is at n-1
 }
 
-// Add appends a frame. Frames may come in any order of N.
-func (l *Log) Add(f Frame) {
+// Add appends a frame and returns its number, the next one from 1 on; that
+// which f brings does not count.
+func (l *Log) Add(f Frame) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	f.N = len(l.frames) + 1
 	l.frames = append(l.frames, f)
+	return f.N
 }
 
 // SetTime corrects the time of frame n, for the kernel reports when a packet
-// left only some time after taking it. A number that was never added is
+// left only some time after taking it. A number that was never given is
 // ignored.
 func (l *Log) SetTime(n int, at time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if i := l.index(n); i >= 0 {
-		l.frames[i].At = at
+	if 1 <= n && n <= len(l.frames) {
+		l.frames[n-1].At = at
 	}
-}
-
-// index finds frame n, or -1. Frames mostly come in the order of their
-// numbers, without gaps, so the first guess is mostly right.
-func (l *Log) index(n int) int {
-	if i := n - 1; i >= 0 && i < len(l.frames) && l.frames[i].N == n {
-		return i
-	}
-	return slices.IndexFunc(l.frames, func(f Frame) bool { return f.N == n })
 }
 
 // Frames is a copy of what was collected so far, ascending by N.
 func (l *Log) Frames() []Frame {
 	l.mu.Lock()
-	out := slices.Clone(l.frames)
-	l.mu.Unlock()
-	sortByNumber(out)
-	return out
-}
-
-func sortByNumber(frames []Frame) {
-	slices.SortStableFunc(frames, func(a, b Frame) int { return cmp.Compare(a.N, b.N) })
+	defer l.mu.Unlock()
+	return slices.Clone(l.frames)
 }

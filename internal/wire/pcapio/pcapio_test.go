@@ -253,11 +253,14 @@ func ends(file []byte, n int) bool {
 func TestLog(t *testing.T) {
 	var l Log
 	want := frames()
-	l.Add(Frame{N: 1, At: start.Add(time.Hour), Raw: syn, Sent: true})
-	l.Add(Frame{N: 3, At: start.Add(time.Hour), Raw: empty6, Sent: true})
-	l.Add(want[1])
-	l.SetTime(3, want[2].At) // not where its number says
-	l.SetTime(1, want[0].At)
+	for i, f := range want {
+		f.N, f.At = 99, f.At.Add(time.Duration(i)*time.Hour)
+		if n := l.Add(f); n != i+1 {
+			t.Errorf("frame %d got the number %d", i+1, n)
+		}
+	}
+	l.SetTime(3, want[2].At)
+	l.SetTime(2, want[1].At)
 	l.SetTime(0, start)
 	l.SetTime(99, start)
 	got := l.Frames()
@@ -276,11 +279,10 @@ func TestLogConcurrent(t *testing.T) {
 		l  Log
 		wg sync.WaitGroup
 	)
-	for w := range writers {
+	for range writers {
 		wg.Go(func() {
-			for i := range each {
-				n := i*writers + w + 1
-				l.Add(Frame{N: n, Raw: syn})
+			for range each {
+				n := l.Add(Frame{Raw: syn})
 				l.SetTime(n, start.Add(time.Duration(n)))
 				l.Frames()
 			}

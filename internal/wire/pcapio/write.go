@@ -2,6 +2,7 @@ package pcapio
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -24,7 +25,7 @@ const maxComment = 1 << 15
 // by itself; anything else is an error, and then nothing is written.
 func Write(w io.Writer, frames []Frame, comment string) error {
 	frames = slices.Clone(frames)
-	sortByNumber(frames)
+	slices.SortStableFunc(frames, func(a, b Frame) int { return cmp.Compare(a.N, b.N) })
 	for i, f := range frames {
 		if err := check(f, i+1); err != nil {
 			return fmt.Errorf("pcapio: write: %w", err)

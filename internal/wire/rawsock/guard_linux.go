@@ -21,6 +21,11 @@ const guardTries = 1000
 // and the filter discards the segment, so the listener never speaks. The
 // sockets also reserve the ports, and end with the process however it ends.
 // One guarded port serves any number of peers.
+//
+// Some kernels want CAP_NET_ADMIN for a filter on a TCP socket. Then the
+// listener takes segments with a TTL of 255 only, so none that has passed a
+// router. Should a host on a link of ours start from 255, the kernel resets
+// what it answers.
 type guard struct {
 	first uint16
 	fds   []int
@@ -59,7 +64,7 @@ func (g *guard) open(source netip.Addr, scope uint32, n int) error {
 			}
 		}
 		// Before bind: from then on segments may arrive.
-		if err := attach(fd, guardFilter()); err != nil {
+		if err := mute(fd, source.Is6()); err != nil {
 			return err
 		}
 		if err := unix.Bind(fd, sockaddr(source, scope, port)); err != nil {
@@ -68,6 +73,27 @@ func (g *guard) open(source netip.Addr, scope uint32, n int) error {
 		if err := unix.Listen(fd, 1); err != nil { // nothing ever gets into the backlog
 			return fmt.Errorf("rawsock: guard %v: %w", netip.AddrPortFrom(source, port), err)
 		}
+	}
+	return nil
+}
+
+// mute keeps a listening socket from answering.
+func mute(fd int, is6 bool) error {
+	err := attach(fd, guardFilter())
+	if errors.Is(err, unix.EPERM) {
+		return takeNeighborsOnly(fd, is6)
+	}
+	return err
+}
+
+// takeNeighborsOnly has the socket drop whatever has a TTL below 255.
+func takeNeighborsOnly(fd int, is6 bool) error {
+	level, option := unix.IPPROTO_IP, unix.IP_MINTTL
+	if is6 {
+		level, option = unix.IPPROTO_IPV6, unix.IPV6_MINHOPCOUNT
+	}
+	if err := unix.SetsockoptInt(fd, level, option, 255); err != nil {
+		return fmt.Errorf("rawsock: set the least TTL of a guard socket: %w", err)
 	}
 	return nil
 }

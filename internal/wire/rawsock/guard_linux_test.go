@@ -25,9 +25,27 @@ import (
 // A whole connection to a real kernel server: had our own kernel answered the
 // SYN/ACK with a RST, the server would have forgotten it.
 func TestGuardKeepsKernelSilent(t *testing.T) {
+	t.Run("by filter", func(t *testing.T) { testGuard(t, func(netip.Addr, *guard) error { return nil }) })
+	t.Run("by least TTL", func(t *testing.T) {
+		testGuard(t, func(local netip.Addr, g *guard) error {
+			for _, fd := range g.fds {
+				err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0)
+				if err := errors.Join(err, takeNeighborsOnly(fd, local.Is6())); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+}
+
+func testGuard(t *testing.T, change func(netip.Addr, *guard) error) {
 	eachFamily(t, func(t *testing.T, local netip.Addr) {
 		server, remote := listen(t, local)
 		c := open(t, Config{Source: local, Ports: 3})
+		if err := change(local, c.guard); err != nil {
+			t.Fatal(err)
+		}
 		sniff := newSniffer(t, local)
 		us := netip.AddrPortFrom(local, c.Ports()[1])
 		segment := func(s packet.Segment) []byte {
@@ -247,7 +265,7 @@ func openUnprivileged() error {
 		if !errors.Is(err, os.ErrPermission) {
 			return fmt.Errorf("error = %v, want %w", err, os.ErrPermission)
 		}
-		if want := "setcap cap_net_raw=+ep " + program; !strings.Contains(err.Error(), want) {
+		if want := "setcap cap_net_raw=p " + program; !strings.Contains(err.Error(), want) {
 			return fmt.Errorf("error = %w, want it to say %q", err, want)
 		}
 	}

@@ -66,5 +66,5 @@ func permission(err error) error {
 	if exeErr != nil {
 		program = "/path/to/rstprobe"
 	}
-	return fmt.Errorf("rawsock: raw sockets need CAP_NET_RAW; run as root, or once: setcap cap_net_raw=+ep %s: %w", program, err)
+	return fmt.Errorf("rawsock: raw sockets need CAP_NET_RAW; run as root, or once: sudo setcap cap_net_raw=p %s: %w", program, err)
 }
