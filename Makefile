@@ -109,7 +109,7 @@ cross: ## build for the other systems: the parts that need no raw socket work th
 
 .PHONY: setcap
 setcap: build ## let bin/rstprobe open raw sockets without root (asks sudo)
-	sudo setcap cap_net_raw=ep $(BIN)
+	sudo setcap cap_net_raw=p $(BIN)
 
 .PHONY: clean
 clean: ## remove what the other targets made

@@ -86,7 +86,7 @@ func (f *Findings) boxDid(v Verdict, it items) Verdict {
 		v.Outcome, v.Stage = most(f.failures())
 		v.Confidence = Likely
 	case v.Outcome != OK && v.Outcome != Alert:
-	case it.has["slower-than-control"]:
+	case it.has["slower-than-control"], f.heldBack():
 		v.Outcome, v.Stage = Stall, StageResponse
 	case f.Differ() == 0 && it.has["below-server-ttl"]:
 		// The tests were over before it acted; the copies were listened to longer.

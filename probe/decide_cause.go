@@ -28,7 +28,7 @@ func (f *Findings) cause(v Verdict, it items) Cause {
 		return "M5"
 	case it.has["cut-at-volume"]:
 		return "M14"
-	case v.Outcome == Stall && it.has["slower-than-control"]:
+	case v.Outcome == Stall && (it.has["slower-than-control"] || f.heldBack()):
 		return "M10"
 	case v.Outcome == Stall && it.has["acks-vanish"]:
 		return "M8"

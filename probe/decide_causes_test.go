@@ -72,6 +72,9 @@ func TestDecideCauses(t *testing.T) {
 			axes{Stall, TriggerSNI, OnOrInPath, "M10", Possible}},
 		{"M10: a trickle that a copy sets off", with(about(slow(20000, 10*time.Millisecond)), func(f *Findings) { f.Trailing, f.Read = times(3, slow(20000, time.Millisecond)), below }),
 			axes{Stall, TriggerSNI, InPath, "M10", Proved}},
+		{"M10: held back on an uneven path, and a copy sets it off", with(about(fetched(40000, 30000, running)), func(f *Findings) {
+			f.Leading, f.Trailing, f.Read = times(3, fetched(40000, 50000, closedShort)), times(3, fetched(40000, 50000, closedShort)), below
+		}), axes{Stall, TriggerSNI, InPath, "M10", Proved}},
 		{"a slow path: all names trickle", everybody(slow(20000, 10*time.Millisecond)), axes{OK, TriggerNone, Server, "", Proved}},
 		{"M10: every second one is lost", often(dropped(), 10, 20, 20), axes{Drop, TriggerSNI, Undetermined, "M10", Possible}},
 		{"random loss", with(often(dropped(), 3, 20, 20), func(f *Findings) { f.Trailing = append(f.Trailing[2:], times(2, dropped())...) }),

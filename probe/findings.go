@@ -220,6 +220,13 @@ func (f *Findings) Failed() int {
 	return count(f.Tests, func(o Observation) bool { return !worked(o) })
 }
 
+// heldBack reports whether most answers to the test name had not come to their
+// end when we stopped listening, and all of those to the controls had.
+func (f *Findings) heldBack() bool {
+	short := func(o Observation) bool { return worked(o) && o.Short > 0 }
+	return enough(count(f.Tests, short), len(f.Tests)) && count(f.Trailing, short) == 0
+}
+
 // served reports whether the leading controls were answered.
 func (f *Findings) served() bool {
 	lead := f.Leading

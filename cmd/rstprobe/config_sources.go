@@ -74,7 +74,7 @@ func (p *program) configPaths(line *argv.Line) ([]string, error) {
 		}
 		if _, err := os.Stat(path); err == nil {
 			out = append(out, path)
-		} else if !errors.Is(err, fs.ErrNotExist) {
+		} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) { // a HOME that is another user's
 			return nil, usagef("configuration: %w", err)
 		}
 	}

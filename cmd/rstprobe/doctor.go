@@ -17,21 +17,23 @@ import (
 	"github.com/rstprobe/rstprobe/internal/wire/rawsock"
 )
 
-// doctorFlags are those of the doctor command, each as elsewhere.
+// doctorFlags are those of the doctor command.
 func doctorFlags() []cli.Flag {
-	wanted := map[string]bool{"mode": true, "json": true, "verbose": true, "ledger": true}
 	var out []cli.Flag
-	for _, f := range join(waitFlags(), sendFlags(), outputFlags()) {
-		if wanted[f.Names()[0]] {
+	for _, f := range join(waitFlags(), sendFlags()) {
+		if name := f.Names()[0]; name == "mode" || name == "ledger" {
 			out = append(out, f)
 		}
 	}
-	return out
+	return append(out,
+		&cli.BoolFlag{Name: "json", Category: groupOutput, Usage: "print the findings as one JSON list"},
+		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Category: groupOutput, Usage: "say of every finding what it means"},
+	)
 }
 
 // doctor is the doctor command: it says what this machine allows and how to
-// mend what is wrong. Its exit code is 0 if measuring works, 3 if the mode
-// that was asked for needs a privilege, 1 if there is something to mend.
+// mend what is wrong. Its exit code is 0 if measurements work, warnings or not,
+// 1 if they would fail, 3 if --mode raw takes a privilege that is missing.
 func (p *program) doctor(c *cli.Context) error {
 	if err := misplaced(c); err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -41,6 +42,12 @@ func (p *program) explain(c *cli.Context) error {
 		if reread == nil && report.NeedsReread(path) {
 			return usagef("-o %s: picking packets needs to read the capture twice, and %s can be read only once: write the name of a file", path, name)
 		}
+	}
+	// What is read may come from anybody. Reading takes no privilege, but the
+	// superuser's to reach the files of others.
+	read := []string{name, o.control, o.server, o.reasons, o.sockets}
+	if err := p.sys.drop(slices.Concat(read, o.files)...); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return err
 	}
 	doc, err := p.explained(c.Context, name, o)
 	if err != nil {

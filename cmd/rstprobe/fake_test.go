@@ -39,8 +39,8 @@ type fakeSystem struct {
 
 	configs  []diagnosis.Config // of every diagnosis
 	examined doctor.Config
-	opened  []sessionConfig
-	closed  int
+	opened   []sessionConfig
+	closed   int
 }
 
 // errBroken is what the diagnosis of broken.example fails with.

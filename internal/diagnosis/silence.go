@@ -82,9 +82,13 @@ func (n *nameQuestion) fetching(t probe.Trial) probe.Trial {
 func (n *nameQuestion) announced() (bool, error) {
 	answers := slices.Concat(n.findings.Leading, n.findings.Trailing, n.findings.Tests)
 	if n.q.Kind == probe.SNI {
-		ask := n.fetching(n.trial(n.remote, n.say(n.controls[0]), probe.Control))
-		ask.Watch = n.watch() // not every service speaks HTTP inside
-		recs, err := n.exchange([]probe.Trial{ask})
+		var trials []probe.Trial
+		for range n.cfg.Repeat { // one may be slow for loss
+			ask := n.fetching(n.trial(n.remote, n.say(n.controls[0]), probe.Control))
+			ask.Watch = n.watch() // not every service speaks HTTP inside
+			trials = append(trials, ask)
+		}
+		recs, err := n.exchange(trials)
 		if err != nil || n.ctx.Err() != nil {
 			return false, err
 		}

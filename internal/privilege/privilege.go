@@ -26,6 +26,6 @@
 // error that is [errors.ErrUnsupported] where there was something to give up.
 // On systems other than Linux there is nothing to do.
 //
-// The command calls it, for measurements and for reading captures; the
-// emulated paths of package netlab need more for as long as they stand.
+// The command calls it, for measurements, and Drop alone for reading captures;
+// the emulated paths of package netlab need more for as long as they stand.
 package privilege

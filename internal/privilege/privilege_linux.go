@@ -83,7 +83,10 @@ func Drop(paths ...string) error {
 			keep = 0
 		}
 	}
-	return given(now, sets{effective: keep & now.effective, permitted: keep}.everywhere())
+	if err = forbidGain(); err == nil {
+		err = sets{effective: keep & now.effective, permitted: keep}.everywhere()
+	}
+	return given(now, err)
 }
 
 // given is what became of giving up: a process that had nothing is none the
