@@ -20,8 +20,23 @@ func (f *Findings) genuine() []Seen {
 	return all
 }
 
-// calibrated reports whether there is a genuine reset to compare with.
-func (f *Findings) calibrated() bool { return len(f.genuine()) > 0 }
+// calibrated reports whether each reset of the tests can be held against a
+// genuine one of its kind. An abort, with the ACK flag, comes from whoever
+// holds the connection, a load balancer maybe, and an answer to a packet without
+// a connection, without the flag, from the host behind it: what the one looks
+// like says nothing about the other.
+func (f *Findings) calibrated() bool {
+	return !slices.ContainsFunc(f.Tests, func(o Observation) bool {
+		return slices.ContainsFunc(o.Resets, func(rst Seen) bool {
+			return !f.genuinely(func(p packet.Packet) bool { return sameKind(p, rst.Packet) })
+		})
+	})
+}
+
+// sameKind reports whether two resets both have the ACK flag, or both lack it.
+func sameKind(a, b packet.Packet) bool {
+	return a.TCP.Flags.Has(packet.ACK) == b.TCP.Flags.Has(packet.ACK)
+}
 
 // genuinely reports whether some genuine reset has the property.
 func (f *Findings) genuinely(has func(packet.Packet) bool) bool {

@@ -13,20 +13,33 @@ import "fmt"
 // Records from ordinary sockets lack much of that: see Rule.Headers.
 func Decide(f Findings) Verdict {
 	v := f.decide()
+	v.Counts = f.tally(v.Outcome)
 	if f.onSockets() && !f.Cut {
 		return withMissing(v)
 	}
 	return v
 }
 
+// tally counts the trials that met what the verdict is about. Where none
+// failed, a server may have refused with an alert, which is bad of any trial;
+// or tests were answered, and yet not as the controls were.
+func (f *Findings) tally(o Outcome) Counts {
+	controls := f.controls()
+	bad := func(obs []Observation) int {
+		return count(obs, func(b Observation) bool { return !worked(b) || o == Alert && b.Outcome == Alert })
+	}
+	c := Counts{TestBad: bad(f.Tests), TestTotal: len(f.Tests), ControlBad: bad(controls), ControlTotal: len(controls)}
+	if c.TestBad == 0 && o != OK && o != Inconclusive {
+		c.TestBad = f.Differ()
+	}
+	return c
+}
+
 func (f *Findings) decide() Verdict {
 	v := Verdict{
 		Trigger: TriggerNone, Author: Undetermined, Confidence: UndeterminedDegree,
 		Evidence: []Evidence{}, Against: []Evidence{},
-		Counts: Counts{
-			TestBad: f.Failed(), TestTotal: len(f.Tests),
-			ControlBad: len(f.controls()) - count(f.controls(), worked), ControlTotal: len(f.controls()),
-		},
+		Counts: f.tally(OK),
 	}
 	v.Outcome, v.Stage = f.ending()
 	it := f.evidence()
@@ -93,7 +106,7 @@ func (f *Findings) boxDid(v Verdict, it items) Verdict {
 		v.Outcome, v.Stage, v.Confidence = Reset, StageResponse, Likely
 	default:
 		// The client was served something; the decisive items say by whom.
-		v.Outcome, v.Counts.TestBad = InjectedResponse, f.Differ()
+		v.Outcome = InjectedResponse
 	}
 	v.Author = f.placeAuthor(v.Outcome, it)
 	v.Cause = f.cause(v, it)
@@ -119,6 +132,9 @@ func (f *Findings) works(v Verdict, it items) Verdict {
 		v.Confidence = Proved
 	}
 	if !it.has["slower-than-control"] {
+		if f.FirstHop {
+			return answeredHere(v)
+		}
 		return v
 	}
 	// Sites are throttled by their own servers as well.
@@ -158,6 +174,15 @@ func (f *Findings) indifferent() bool {
 		fisher(f.Failed(), len(f.Tests), bad, len(controls)) >= rare
 }
 
+// byChance reports whether some of the tests fail, and not so much more often
+// than the controls that it could not be by chance: what differs between single
+// readers then may be so as well.
+func (f *Findings) byChance() bool {
+	controls := f.controls()
+	bad := len(controls) - count(controls, worked)
+	return f.Failed() > 0 && f.Failed() < len(f.Tests) && bad > 0 && fisher(f.Failed(), len(f.Tests), bad, len(controls)) >= rare
+}
+
 // limited fills the verdict where the trials fail from some number on,
 // whatever is asked.
 func (f *Findings) limited(v Verdict, it items) Verdict {
@@ -174,8 +199,11 @@ func (f *Findings) limited(v Verdict, it items) Verdict {
 
 // unhealthy fills the verdict where the controls fail as well.
 func (f *Findings) unhealthy(v Verdict, it items) Verdict {
-	v.Evidence = append(it.forBox, it.forServer...)
+	v.Evidence, v.Against = append(it.forBox, it.forServer...), []Evidence{}
 	v.Next = "the controls fail too: try --control with a name that this server is known to serve, or --control-address"
+	if late := count(f.Leading, func(o Observation) bool { return o.Outcome == Stall && len(o.Data) == 0 }); enough(late, len(f.Leading)) {
+		v.Next = "the controls are acknowledged and not answered in time: run again with a longer --timeout, as a slow server needs it; else try --control with a name that this server is known to serve"
+	}
 	low, high, cut := cutsAlike(f.Leading)
 	switch {
 	case it.has["small-passes"]:
@@ -207,9 +235,13 @@ func (f *Findings) undecided(v Verdict, it items) Verdict {
 		return f.afterwards(v, it)
 	case v.Outcome == Drop && v.Stage == StageData && f.neverAcked():
 		// TCP acknowledges whatever the application thinks of it; this was a
-		// packet filter, at the last link or on the server's own host.
-		v.Author, v.Cause, v.Confidence = InPath, "M6", Likely
-		v.Next = "a capture at the server, or --control-address with another address of it, would tell the last router from the server's own packet filter"
+		// packet filter, on the path or on the server's own host.
+		v.Author, v.Cause, v.Confidence = InPath, "M6", Possible
+		v.Next = "repeat with --trace always: copies that end on the way tell a filter on the path from the server's own"
+		if f.passesRouters() {
+			v.Author, v.Cause, v.Confidence = ServerSide, "S4", Likely
+			v.Next = "a capture at the server, or --control-address with another address of it, would tell the last router from the server's own packet filter"
+		}
 		return supporting(v)
 	case it.has["answered-nearer"]:
 		v.Author, v.Trigger, v.Confidence = InPath, TriggerAddress, Likely

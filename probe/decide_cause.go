@@ -3,6 +3,9 @@ package probe
 import (
 	"math"
 	"slices"
+
+	"github.com/rstprobe/rstprobe/internal/packet"
+	"github.com/rstprobe/rstprobe/internal/payload"
 )
 
 // boxCauses are the causes by outcome once a box is known to have acted on
@@ -32,8 +35,16 @@ func (f *Findings) cause(v Verdict, it items) Cause {
 		return "M10"
 	case v.Outcome == Stall && it.has["acks-vanish"]:
 		return "M8"
+	case v.Outcome == InjectedResponse && !it.has["two-answers"] && f.shaken():
+		return "M16"
 	}
 	return boxCauses[v.Outcome]
+}
+
+// shaken reports whether the tests were answered with a ServerHello: who says
+// it in the server's stead goes on with TLS himself.
+func (f *Findings) shaken() bool {
+	return enough(count(f.Tests, func(o Observation) bool { return o.Reply.Kind == payload.ServerHello }), len(f.Tests))
 }
 
 // trigger is what made the difference.
@@ -41,13 +52,25 @@ func (f *Findings) trigger() Trigger {
 	if answeredNearer(f) != nil {
 		return TriggerAddress
 	}
-	if !f.served() || len(f.Sweeps.ControlHits) > 0 {
+	hits := len(f.Sweeps.ControlHits) > 0
+	switch {
+	case hits && f.namelessAlike():
 		return TriggerProtocol
-	}
-	if f.Kind == Host {
+	case hits || !f.served():
+		// The box may look for something that the controls have as well, or the
+		// server may have failed them for reasons of its own.
+		return TriggerUnknown
+	case f.Kind == Host:
 		return TriggerHost
 	}
 	return TriggerSNI
+}
+
+// namelessAlike reports whether a stimulus with no name at all meets the end of
+// the tests.
+func (f *Findings) namelessAlike() bool {
+	outcome, _ := f.ending()
+	return len(f.NoName) > 0 && count(f.NoName, func(o Observation) bool { return o.Outcome == outcome }) == len(f.NoName)
 }
 
 // acts is the smallest TTL at which the box was seen to act, by whichever
@@ -78,6 +101,8 @@ func (f *Findings) placeAuthor(o Outcome, it items) Author {
 		return OnOrInPath // it let the stimulus pass: who took the rest?
 	case len(s.Passed) > 0, enough(reached, len(f.Tests)):
 		return OnPath
+	case f.onSockets() && (at == 0 || at >= server) && f.atServersDistance():
+		return ServerSide
 	case f.onSockets() && o != Drop && !it.has["answered-nearer"]:
 		return OnOrInPath // no socket hears what becomes of a stimulus that was answered
 	case at > 0 && at < server && f.rewritten(it):
@@ -93,9 +118,9 @@ func (f *Findings) placeAuthor(o Outcome, it items) Author {
 			return InPath
 		}
 		return OnOrInPath
-	case f.atServersDistance():
+	case f.atServersDistance() && !it.has["faster-than-path"]:
 		return ServerSide
-	case reached == 0:
+	case reached == 0 && count(f.failures(), listened) == f.Failed():
 		// It acts only on packets that can reach the server, is not the
 		// server's application, and answers from nearer than the server.
 		return InPath
@@ -133,16 +158,24 @@ func (f *Findings) apart() bool {
 }
 
 // serverGot reports whether the server itself showed that the stimulus had
-// arrived: it acknowledged it, or answered it, with its own TTL.
+// arrived: it acknowledged it, or answered it, with its own TTL, and no sooner
+// than it can. An acknowledgment in the answer of another is not the server's.
 func (f *Findings) serverGot(o Observation) bool {
 	own := func(s Seen) bool { return f.ownTTL(s.Packet.TTL) }
-	if o.Acked && f.ownTTL(o.AckedBy) {
+	s := f.tooSoon()(o)
+	if o.Acked && f.ownTTL(o.AckedBy) && (s == nil || s.Packet.TCP.Flags.Has(packet.RST)) {
 		return true
 	}
 	// It went on behind the end, or the other answer, that a box gave for it.
 	_, _, two := conflicting(o.Data)
 	_, _, behind := dataAfterFIN(o)
 	return (len(o.Resets) > 0 || two || behind) && slices.ContainsFunc(o.Data, own)
+}
+
+// listened reports whether the server's answer to the stimulus would have been
+// heard.
+func listened(o Observation) bool {
+	return o.Stimulus != nil && o.RTT > 0 && o.Until >= o.Stimulus.At+o.RTT
 }
 
 // atServersDistance reports whether the ending packets come from as far as

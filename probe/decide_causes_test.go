@@ -2,6 +2,7 @@ package probe
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -59,7 +60,11 @@ func TestDecideCauses(t *testing.T) {
 			axes{Reset, TriggerSNI, InPath, "M5", Proved}},
 		{"the server's own packet filter: no copy before it does anything", with(read(unwanted(), func(r *ReadSweep) { r.At = 7 }), func(f *Findings) { f.Split = times(3, served()) }),
 			axes{Reset, TriggerSNI, ServerSide, "S4", Proved}},
-		{"M6: never acknowledged", about(dropped()), axes{Drop, TriggerSNI, InPath, "M6", Likely}},
+		{"M6: never acknowledged, and not searched for", about(dropped()), axes{Drop, TriggerSNI, InPath, "M6", Possible}},
+		{"never acknowledged, although copies pass every router", swept(dropped(), func(s *Sweeps) { s.At, s.After = s.ServerTTL, s.ServerTTL-1 }), axes{Drop, TriggerSNI, ServerSide, "S4", Likely}},
+		{"the same, now and then: those copies may have been let pass", with(swept(dropped(), func(s *Sweeps) { s.At, s.After = s.ServerTTL, s.ServerTTL-1 }), func(f *Findings) {
+			f.Tests = append(times(15, dropped()), times(5, served())...)
+		}), axes{Drop, TriggerSNI, InPath, "M6", Possible}},
 		{"M6: and read", read(dropped(), as), axes{Drop, TriggerSNI, InPath, "M6", Proved}},
 		{"a limiter that drops from the first test on", history("ccc|TCTCTC|CC"), axes{Drop, TriggerSNI, Undetermined, "", UndeterminedDegree}},
 		{"M7: acknowledged, then muted", read(stalled(), as), axes{Stall, TriggerSNI, InPath, "M7", Proved}},
@@ -80,6 +85,7 @@ func TestDecideCauses(t *testing.T) {
 		{"random loss", with(often(dropped(), 3, 20, 20), func(f *Findings) { f.Trailing = append(f.Trailing[2:], times(2, dropped())...) }),
 			axes{Inconclusive, TriggerUnknown, Undetermined, "N5", UndeterminedDegree}},
 		{"M11: a page in front of the page", about(asking().data(0, blockPage, ttl(boxTTL)).wait(rtt).data(0, page)), axes{InjectedResponse, TriggerSNI, OnPath, "M11", Proved}},
+		{"M16: a ServerHello like the server's, and sooner than it can", about(asking().wait(rtt / 4).data(0, hello)), axes{InjectedResponse, TriggerSNI, OnOrInPath, "M16", Proved}},
 		{"M12: a close that the server knows nothing of", swept(closed(), hitsAt3), axes{Fin, TriggerSNI, OnPath, "M12", Proved}},
 		{"M13: controls fail after the test, and recover", history("ccc|TCTCTC|cc"), axes{Drop, TriggerHistory, OnOrInPath, "M13", Possible}},
 		{"M14: cut at 16 KiB, with the test name", pages(fetched(40000, 16384, quiet)), axes{Stall, TriggerHost, OnOrInPath, "M14", Possible}},
@@ -108,6 +114,8 @@ func TestDecideCauses(t *testing.T) {
 		{"a load balancer resets one name with a TTL of its own", about(resetAfter(rtt, lb)), axes{Reset, TriggerSNI, Undetermined, "", UndeterminedDegree}},
 		{"and its genuine resets are known", with(about(resetAfter(rtt, lb)), genuinely(stray(lb))), axes{Reset, TriggerSNI, Undetermined, "", UndeterminedDegree}},
 		{"a box does, and the server's genuine resets are known", with(about(resetAfter(rtt, ttl(boxTTL))), genuinely(stray())), axes{Reset, TriggerSNI, OnOrInPath, "M3", Likely}},
+		{"it aborts, and the resets of the server behind it are known", with(about(asking().wait(rtt).get(abortAt(0), lb)), genuinely(stray())), axes{Reset, TriggerSNI, Undetermined, "", UndeterminedDegree}},
+		{"the same, when its upstream has timed out", with(about(asking().wait(15*rtt).get(abortAt(0), lb)), genuinely(stray())), axes{Reset, TriggerSNI, Undetermined, "", UndeterminedDegree}},
 		{"an abort of Linux on one name, next to its resets without a connection", with(about(asking().wait(rtt).get(abortAt(0), window(509), id(77), df)), genuinely(stray(df))),
 			axes{Reset, TriggerSNI, Undetermined, "", UndeterminedDegree}},
 		{"a SYN proxy in front of a server farther away, which refuses one name", with(about(resetAfter(rtt, ttl(ownTTL-6))), func(f *Findings) {
@@ -164,7 +172,8 @@ func TestSYNRulesAreInTheTable(t *testing.T) {
 	}
 	found := map[RuleID]bool{}
 	for _, tt := range synCases() {
-		for _, e := range DecideSYN(tt.f).Evidence {
+		v := DecideSYN(tt.f)
+		for _, e := range slices.Concat(v.Evidence, v.Against) {
 			found[e.Rule] = true
 			if class, ok := classes[e.Rule]; !ok || (class == Decisive) != e.Decisive {
 				t.Errorf("%s: rule %s, decisive %v, class %q", tt.name, e.Rule, e.Decisive, class)

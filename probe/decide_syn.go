@@ -3,6 +3,7 @@ package probe
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 
 	"github.com/rstprobe/rstprobe/internal/flow"
@@ -15,6 +16,7 @@ type SYNFindings struct {
 	Sweep     SYNSweep      // to the port asked about
 	Other     SYNSweep      // to another port of the same address; zero: not swept
 	Elsewhere SYNSweep      // to the same port of the control address; zero: not swept
+	FirstHop  bool          // see Findings
 	Stage     Kind          // the question that this answers: SYN, or a name that was never asked since no connection stood
 	Cut       bool
 }
@@ -106,6 +108,9 @@ func (f SYNFindings) decide() Verdict {
 		if len(f.Tests) >= 3 && v.Counts.TestBad == 0 {
 			v.Confidence = Proved
 		}
+		if f.FirstHop {
+			return answeredHere(v)
+		}
 	case v.Outcome == Refused && fromSockets(f.Tests) && f.Sweep.AnswerAt > 0:
 		// A port that listens does not refuse: one of them was forged, or a
 		// limit struck in between.
@@ -130,6 +135,15 @@ func (f SYNFindings) decide() Verdict {
 // reset in most trials.
 func (f SYNFindings) answeredAndRefused() bool {
 	return enough(count(f.Tests, func(o Observation) bool { return o.SYNACK != nil && len(o.Resets) > 0 && !o.thoughtBetter() }), len(f.Tests))
+}
+
+// answeredHere lowers a verdict on what may not be the target at all.
+func answeredHere(v Verdict) Verdict {
+	v.Confidence = Possible
+	v.Against = append(v.Against, Evidence{Rule: "answered-at-first-hop", Supports: OwnSide, Packets: []int{},
+		Detail: "the target lies behind a router, and yet SYNs with TTL 1 are answered in its name"})
+	v.Next = "run rstprobe doctor on the target, or compare with --control-address: something on this machine or at the first hop answers in its place"
+	return v
 }
 
 // thoughtBetter reports whether a reset may be the host's own, which opened
@@ -269,10 +283,12 @@ func (f SYNFindings) dropped(v Verdict) Verdict {
 			Detail: fmt.Sprintf("SYNs draw no Time Exceeded from TTL %d on; to %s they do, and it answers at TTL %d", at, what, end)})
 		return v
 	}
-	v.Author, v.Confidence, v.Trigger, v.Cause = ServerSide, Likely, trigger, "S4"
+	// The server's own filter, mostly; but nothing that we send shows what
+	// becomes of a SYN-ACK on its way back, nor at this machine's own filter.
+	v.Confidence, v.Trigger, v.Cause = Possible, trigger, "S4"
 	v.Evidence = append(v.Evidence, Evidence{Rule: "syn-lost-at-server", Supports: ServerSide, Packets: values(f.Sweep.Expired),
-		Detail: fmt.Sprintf("SYNs pass every router up to TTL %d; %s answers at TTL %d", last, what, end)})
-	v.Next = "a packet filter on the server or on the last router drops this port: ask its operator"
+		Detail: fmt.Sprintf("SYNs pass every router up to TTL %d, and nothing comes back; %s answers at TTL %d", last, what, end)})
+	v.Next = "a packet filter on the server drops this port, or its SYN-ACKs get lost on the way back: a capture at the server tells; rstprobe doctor looks for a filter on this machine"
 	return v
 }
 
@@ -306,19 +322,32 @@ func (f SYNFindings) errors() []Seen {
 func (f SYNFindings) unreachable(v Verdict) Verdict {
 	v.Cause, v.Confidence, v.Author = "N1", Likely, Undetermined
 	errors := f.errors()
+	own := netip.Addr{}
+	for _, o := range f.Tests {
+		if len(o.Sent) > 0 {
+			own = o.Sent[0].Packet.Src.Addr()
+		}
+	}
 	e := Evidence{Rule: "icmp-unreachable", Supports: Undetermined, Packets: []int{},
 		Detail: fmt.Sprintf("%v says: %s", errors[0].From(), UnreachableText(errors[0].Packet.ICMP, errors[0].From().Is4()))}
 	for _, icmp := range errors {
 		e.Packets = append(e.Packets, icmp.N)
-		if icmp.From() == icmp.Packet.ICMP.Quote.Dst.Addr() {
+		switch icmp.From() {
+		case icmp.Packet.ICMP.Quote.Dst.Addr():
 			v.Author, e.Supports = Server, Server
+		case own:
+			v.Author, e.Supports = OwnSide, OwnSide
 		}
 	}
 	slices.Sort(e.Packets)
-	v.Evidence = append(v.Evidence, e)
-	if v.Author == Undetermined {
+	switch v.Author {
+	case Undetermined:
 		v.Next = "the router named above reports it: ask its operator"
+	case OwnSide:
+		e.Detail += "; that is this machine"
+		v.Next = "a filter of this machine refuses it: look at sudo nft list ruleset, or run rstprobe doctor"
 	}
+	v.Evidence = append(v.Evidence, e)
 	return v
 }
 

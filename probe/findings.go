@@ -29,6 +29,7 @@ type Findings struct {
 	Halfway          []Observation // copies of the test stimulus that end just before the server, on connections of which it knows our SYN only (ReadSYNACK)
 	HalfwayControl   []Observation // the same of a control stimulus
 	Read             ReadSweep     // zero: not read
+	FirstHop         bool          // the target lies behind a router, and yet the first TTL is answered in its name
 	Nearer           int           // hops by which what completes the handshake is nearer than the control address; 0: it is not, or not known
 	Sweeps           Sweeps        // zero: not swept
 	Cut              bool          // interrupted
@@ -178,14 +179,15 @@ func (f *Findings) lists() [][]Observation {
 }
 
 // Differ is how many tests failed, or were answered in a way that no control
-// was: another kind of answer, of another length, from another distance. A
-// different answer alone proves nothing; it is a reason to look closer.
+// was: another kind of answer, of another length, from another distance, or
+// sooner than the server can. A different answer alone proves nothing; it is a reason to look closer.
 func (f *Findings) Differ() int {
 	controls := f.controls()
 	low, high := f.ttlRange()
 	least := slowest(controls)
+	tooSoon := f.tooSoon()
 	return count(f.Tests, func(o Observation) bool {
-		if !worked(o) {
+		if !worked(o) || tooSoon(o) != nil {
 			return true
 		}
 		for _, d := range o.Data {

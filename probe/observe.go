@@ -38,6 +38,7 @@ type Observation struct {
 	Reply    payload.Reply // what the peer said, as far as it came in order
 	Short    int           // bytes that the answer announced and that did not come in order; 0: none, or nothing was announced
 	Took     time.Duration // from the first to the last segment with payload
+	Until    time.Duration // the end of the record
 	Quiet    time.Duration // from the peer's last packet to the end of the record
 	Repeated int           // segments with payload that came again although we had acknowledged them
 	Retries  int           // packets that we sent again
@@ -57,7 +58,7 @@ type Seen struct {
 
 // Observe reads a record.
 func Observe(rec flow.Record) Observation {
-	o := Observation{Source: rec.Source, Lost: rec.Lost, Cut: rec.Cut}
+	o := Observation{Source: rec.Source, Lost: rec.Lost, Cut: rec.Cut, Until: rec.End}
 	o.Sent = rec.Packets(flow.Sent)
 	own := sayingOf(o.Sent)
 	for i := range rec.Events {
@@ -225,7 +226,7 @@ func (o *Observation) ending() (Outcome, Stage) {
 		return Fin, stage
 	case len(o.Data) > 0 && o.closedShort():
 		return Fin, stage
-	case o.brokenOff(), o.deafened():
+	case o.brokenOff(), o.deafened(), o.headless():
 		return Stall, stage
 	case len(o.Data) > 0 && o.Reply.Kind == payload.AlertReply:
 		return Alert, stage

@@ -90,6 +90,10 @@ func (o *Observation) closedShort() bool {
 	})
 }
 
+// headless reports whether the beginning of an answer never came: no client
+// gets to see what follows it.
+func (o *Observation) headless() bool { return o.SYNACK != nil && len(o.Data) > 0 && o.Said == 0 }
+
 // deafened reports whether the server goes on repeating what we acknowledged:
 // once may be the loss of an acknowledgment.
 func (o *Observation) deafened() bool { return o.Repeated >= 2 }

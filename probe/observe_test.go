@@ -37,6 +37,7 @@ func TestObserveEnding(t *testing.T) {
 		{"acknowledged, then silence", stalled(), Stall, StageData, false},
 		{"an answer", asking().wait(rtt).data(0, hello), OK, StageResponse, false},
 		{"an answer and a close", served(), OK, StageResponse, false},
+		{"an answer without its beginning", asking().wait(rtt).data(3, hello[3:]).fin(len(hello)).silent(), Stall, StageResponse, false},
 		{"an alert", alerted(), Alert, StageResponse, false},
 		{"a close", closed(), Fin, StageData, false},
 		{"a close in front of the answer", asking().wait(rtt).fin(0, ttl(boxTTL)).wait(rtt).data(0, hello), Fin, StageData, false},

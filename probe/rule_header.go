@@ -31,7 +31,7 @@ func (f *Findings) unlike(has func(packet.Packet) bool, detail func(packet.Packe
 		}
 		kin := 0
 		for _, g := range f.genuine() {
-			if g.Packet.TCP.Flags.Has(packet.ACK) != rst.TCP.Flags.Has(packet.ACK) {
+			if !sameKind(g.Packet, rst) {
 				continue
 			}
 			if has(g.Packet) {
@@ -190,8 +190,7 @@ func ackUnflagged(f *Findings) *Evidence {
 
 func flagsUnlike(f *Findings) *Evidence {
 	return f.oddHeader(func(_ Observation, rst packet.Packet) string {
-		alike := func(p packet.Packet) bool { return p.TCP.Flags.Has(packet.ACK) == rst.TCP.Flags.Has(packet.ACK) }
-		if !f.calibrated() || f.genuinely(alike) {
+		if len(f.genuine()) == 0 || f.genuinely(func(p packet.Packet) bool { return sameKind(p, rst) }) {
 			return ""
 		}
 		return fmt.Sprintf("%v; none of %d genuine resets has these flags", rst.TCP.Flags, len(f.genuine()))

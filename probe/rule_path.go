@@ -22,7 +22,7 @@ func belowServerTTL(f *Findings) *Evidence {
 		detail += "; a single timed copy drew nothing one TTL lower and the same at this one"
 	}
 	if len(s.ControlHits) > 0 {
-		detail += "; control copies drew it too, so the name is not what matters"
+		detail += "; control copies drew it, too"
 	}
 	return &Evidence{Packets: s.Hits, Detail: detail}
 }
@@ -45,7 +45,7 @@ func repeats(copies []Observation) (again, all int) {
 func synackStops(f *Findings) *Evidence {
 	again, all := repeats(f.Halfway)
 	usual, controls := repeats(f.HalfwayControl)
-	if all < 3 || controls < 3 || 4*usual < 3*controls || again > 1 || 3*again > all {
+	if all < 3 || controls < 3 || 4*usual < 3*controls || again > 0 || !f.served() || f.anyName() || f.byChance() {
 		return nil
 	}
 	e := Evidence{Detail: fmt.Sprintf("behind %d of %d test copies the SYN-ACK came again, and behind %d of %d control copies", again, all, usual, controls)}
@@ -55,6 +55,15 @@ func synackStops(f *Findings) *Evidence {
 		}
 	}
 	return &e
+}
+
+// passesRouters reports whether copies of the stimulus were seen to come as far
+// as the last router, as those of a control do, and every test fails: what
+// takes them out stands behind it. Whatever acts on a share of the connections
+// may have let the copies pass.
+func (f *Findings) passesRouters() bool {
+	s := f.Sweeps
+	return s.ServerTTL > 0 && s.At == s.ServerTTL && s.After == s.ServerTTL-1 && s.Rounds > 1 && enough(s.Votes, s.Rounds) && f.Failed() == len(f.Tests)
 }
 
 // fewestSilent is about how many copies no router must have said anything: the
@@ -151,7 +160,7 @@ func (r ReadSweep) chance() float64 {
 
 func readBelowServerTTL(f *Findings) *Evidence {
 	r := f.Read
-	if !r.below() || !f.served() || f.anyName() {
+	if !r.below() || !f.served() || f.anyName() || f.byChance() {
 		return nil
 	}
 	return &Evidence{Packets: slices.Clone(r.Packets), Detail: fmt.Sprintf("after a copy with TTL %d and above, a harmless packet on the same connection meets another end, in %d of %d rounds; after %d of %d control copies it does not; the server is at TTL %d",

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rstprobe/rstprobe/internal/packet"
@@ -12,31 +13,65 @@ const minLight = 5 * time.Millisecond
 
 func fasterThanPath(f *Findings) *Evidence {
 	rtt, n := f.minRTT()
+	tooSoon := f.tooSoon()
+	return f.each(func(o Observation) (string, []int) {
+		s := tooSoon(o)
+		if s == nil {
+			return "", nil
+		}
+		return fmt.Sprintf("%v after the stimulus; the fastest of %d round trips took %v", s.Delay.Round(10*time.Microsecond), n, rtt.Round(10*time.Microsecond)), []int{s.N}
+	})
+}
+
+// tooSoon finds in a trial what ends or answers it sooner than any packet of
+// the server can come back.
+func (f *Findings) tooSoon() func(Observation) *Seen {
+	rtt, n := f.minRTT()
 	limit := rtt*7/10 - 3*f.jitter()
-	if n < 5 || rtt < minLight || limit <= 0 {
+	if n < 5 || rtt < minLight {
+		limit = 0
+	}
+	soon := func(list []Seen, prompted func(Seen) bool) *Seen {
+		if i := slices.IndexFunc(list, func(s Seen) bool { return s.Delay < limit && prompted(s) }); i >= 0 {
+			return &list[i]
+		}
 		return nil
 	}
+	said := func(o Observation) *Seen {
+		return soon(slices.Concat(o.FINs, o.Data), o.replies)
+	}
 	// A server that resets on accept does so before it can have our stimulus,
-	// whatever the name.
+	// whatever the name. What completes the handshakes of a whole site late, or
+	// from farther away, may answer sooner, whatever the name.
 	habit := count(f.controls(), func(o Observation) bool { return len(o.Resets) > 0 }) > 0
-	return f.each(func(o Observation) (string, []int) {
-		for _, rst := range o.Resets {
-			prompted := rst.Packet.TCP.Flags.Has(packet.ACK) || !habit
-			if rst.Delay < limit && prompted && !o.Unprompted(rst) {
-				return fmt.Sprintf("%v after the stimulus; the fastest of %d round trips took %v", rst.Delay.Round(10*time.Microsecond), n, rtt.Round(10*time.Microsecond)), []int{rst.N}
-			}
+	near := count(f.controls(), func(o Observation) bool { return said(o) != nil }) > 0
+	return func(o Observation) *Seen {
+		rst := soon(o.Resets, func(s Seen) bool {
+			return (s.Packet.TCP.Flags.Has(packet.ACK) || !habit) && !o.Unprompted(s)
+		})
+		if rst != nil || near {
+			return rst
 		}
-		return "", nil
-	})
+		return said(o)
+	}
+}
+
+// replies reports whether a packet acknowledges some of the stimulus.
+func (o *Observation) replies(s Seen) bool {
+	return o.Stimulus != nil && s.Packet.TCP.Flags.Has(packet.ACK) && o.Stimulus.Packet.TCP.Seq.Before(s.Packet.TCP.Ack)
 }
 
 // burstGap is how close the packets of an injector's burst follow each other;
 // 50 to 200 µs have been measured.
 const burstGap = time.Millisecond
 
+// leastBurst is how many resets make a burst: a host may send two at once, one
+// per packet that it gets, and of two numbers one is always the larger.
+const leastBurst = 3
+
 func risingBurst(f *Findings) *Evidence {
 	return f.each(func(o Observation) (string, []int) {
-		if len(o.Resets) < 2 {
+		if len(o.Resets) < leastBurst {
 			return "", nil
 		}
 		ttl, window := true, true

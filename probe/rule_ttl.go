@@ -36,7 +36,7 @@ func serverTTL(f *Findings) *Evidence {
 			misfit = true
 			return "", nil
 		}
-		return fmt.Sprintf("TTL %s, a round trip or more after the stimulus", span(low, high)), []int{first.N}
+		return fmt.Sprintf("TTL %s, as its sender's other packets have, a round trip or more after the stimulus", span(low, high)), []int{first.N}
 	})
 	if misfit {
 		return nil

@@ -44,6 +44,10 @@ func moreRuleCases() map[RuleID][]ruleCase {
 			{"next to the server, in every round", read(func(r *ReadSweep) { r.At = 6 }), true},
 			{"next to the server, and one round differs: two packets lost look so", read(func(r *ReadSweep) { r.At, r.Votes = 6, 2 }), false},
 			{"controls fare as badly", read(func(r *ReadSweep) { r.ControlBad = 5 }), false},
+			{"the server fails now and then, whatever the name", with(read(func(*ReadSweep) {}), func(f *Findings) {
+				f.Tests = append(times(4, stalled()), times(16, served())...)
+				f.Trailing = append(times(2, stalled()), times(11, served())...)
+			}), false},
 			{"no control read", read(func(r *ReadSweep) { r.Controls = 0 }), false},
 			{"not read", about(stalled()), false},
 		},
@@ -53,7 +57,8 @@ func moreRuleCases() map[RuleID][]ruleCase {
 				f.HalfwayControl = append(times(3, repeating()), unrepeated().observe())
 			}), true},
 			{"it goes on", halfway(3, 3), false},
-			{"it goes on behind two of four", with(halfway(0, 2), func(f *Findings) { f.Halfway = append(f.Halfway, times(2, repeating())...) }), false},
+			{"it goes on behind one of four", with(halfway(0, 3), func(f *Findings) { f.Halfway = append(f.Halfway, repeating().observe()) }), false},
+			{"any name fails", with(halfway(0, 3), func(f *Findings) { f.Leading = times(3, dropped()) }), false},
 			{"a server that never repeats it", with(halfway(0, 3), func(f *Findings) { f.HalfwayControl = times(3, unrepeated()) }), false},
 			{"two tests only", halfway(0, 2), false},
 			{"no connection to tell from", with(halfway(0, 3), func(f *Findings) { f.Halfway = times(3, begin(false).syn().silent()) }), false},
@@ -164,10 +169,11 @@ func moreRuleCases() map[RuleID][]ruleCase {
 		},
 		"rising-burst": {
 			{"TTLs rise", about(triple(100*time.Microsecond, []change{ttl(100)}, []change{ttl(103)}, []change{ttl(104)})), true},
-			{"windows rise", about(triple(100*time.Microsecond, []change{window(100)}, []change{window(101)})), true},
+			{"windows rise", about(triple(100*time.Microsecond, []change{window(100)}, []change{window(101)}, []change{window(102)})), true},
+			{"two of a kernel's", about(triple(time.Microsecond, []change{window(100)}, []change{window(101)})), false},
 			{"alike", about(triple(100*time.Microsecond, nil, nil, nil)), false},
-			{"over unequal paths", about(triple(100*time.Microsecond, []change{ttl(ownTTL)}, []change{ttl(ownTTL + 2)})), false},
-			{"not a burst", about(triple(10*time.Millisecond, []change{window(100)}, []change{window(101)})), false},
+			{"over unequal paths", about(triple(100*time.Microsecond, []change{ttl(ownTTL)}, []change{ttl(ownTTL + 1)}, []change{ttl(ownTTL + 2)})), false},
+			{"not a burst", about(triple(10*time.Millisecond, []change{window(100)}, []change{window(101)}, []change{window(102)})), false},
 		},
 		"fails-after-test": {
 			{"controls fail after it, and recover", history("ccc|TCTCTC|cc"), true},

@@ -65,6 +65,9 @@ func rulesDocument() []byte {
 	for _, r := range Rules() {
 		fmt.Fprintf(&b, "\n## %s\n\n%s, family %s, weight %d: %s.\n", r.ID, r.Class, r.Family, r.Weight, r.Doc)
 		fmt.Fprintf(&b, "\n* **Looks at**: %s\n* **Why**: %s\n* **Looks alike**: %s\n* **Source**: %s\n", r.Looks, r.Why, r.Trap, r.Source)
+		if r.Headers {
+			b.WriteString("* **Needs**: packets; it is silent where ordinary sockets were used (`--mode kernel`)\n")
+		}
 	}
 	return b.Bytes()
 }

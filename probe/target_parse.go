@@ -140,6 +140,9 @@ func (p *targetParser) path(s string) (string, error) {
 // authority reads host, port and pinned address into t.
 func (p *targetParser) authority(t *Target, s string, isURL bool) error {
 	host, pin, pinned := strings.Cut(s, "@")
+	if pinned && isURL && !isAddress(pin) {
+		return fmt.Errorf("a user name or password is not taken: write %s", strings.Replace(p.in, s, pin, 1))
+	}
 	start := p.pos
 	if err := p.hostPort(t, host, isURL); err != nil {
 		return err
@@ -159,6 +162,13 @@ func (p *targetParser) authority(t *Target, s string, isURL bool) error {
 		return fmt.Errorf("%q is not an address: write name:port@address, such as %s:%d@192.0.2.1", pin, t.Name, t.Port)
 	}
 	return t.setIP(ip)
+}
+
+// isAddress reports whether s is an address, with or without a port.
+func isAddress(s string) bool {
+	_, err := netip.ParseAddr(unbracket(s))
+	_, errPort := netip.ParseAddrPort(s)
+	return err == nil || errPort == nil
 }
 
 // hostPort reads a name or an address and a port into t.

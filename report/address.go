@@ -15,7 +15,8 @@ const longestAddress = len("0000:0000:0000:0000:0000:ffff:255.255.255.255")
 // findAddresses shows visit every IP address in text, in whatever spelling,
 // with a port behind it or without, as tcpdump writes one too: where it stands
 // and the plain address. While visit says no, shorter ones at the same place
-// and those within are tried, too.
+// and those within are tried, too; within an IPv4 address there is none, only
+// the port behind it makes it look so: in 10.9.6.2.80 there is no 9.6.2.80.
 func findAddresses(text []byte, visit func(from, to int, a netip.Addr) bool) {
 	for i := 0; i < len(text); i++ {
 		if !startsAddress(text, i) {
@@ -23,7 +24,7 @@ func findAddresses(text []byte, visit func(from, to int, a netip.Addr) bool) {
 		}
 		for end := i + addressRun(text[i:]); end >= i+len("::"); end-- {
 			a, err := netip.ParseAddr(string(text[i:end]))
-			if err == nil && endsAddress(text, end, a) && visit(i, end, plainAddr(a)) {
+			if err == nil && endsAddress(text, end, a) && (visit(i, end, plainAddr(a)) || a.Is4()) {
 				i = end - 1
 				break
 			}

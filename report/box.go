@@ -108,7 +108,7 @@ func boxItems(boxes []Box, verbose bool) []string {
 		}
 		s = join("; ", s, idText[b.IPID])
 		if len(b.Packets) > 0 {
-			s += " (" + plural(len(b.Packets), "packet", "packets") + " " + ranges(b.Packets) + ")"
+			s += " (" + packetList(b.Packets) + ")"
 		}
 		out = append(out, s)
 	}

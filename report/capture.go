@@ -28,7 +28,7 @@ type Capture struct {
 	Version       string            `json:"rstprobe_version"`
 	File          string            `json:"file"` // as typed; "-": standard input
 	Position      explain.Position  `json:"capture_position"`
-	StartedAt     time.Time         `json:"started_at"`  // of the first packet, UTC, 1 µs resolution; zero: no packet
+	StartedAt     *time.Time        `json:"started_at"`  // of the first packet, UTC, 1 µs resolution; nil, null in JSON: no packet has a time
 	DurationMS    float64           `json:"duration_ms"` // from the first packet to the last, 1 µs resolution
 	Packets       int               `json:"packets"`
 	Unreadable    int               `json:"packets_unreadable"`
@@ -44,6 +44,7 @@ type Capture struct {
 	BothEnds      *BothEnds         `json:"both_ends"` // nil, null in JSON: no capture at the server was given
 	Damage        *Damage           `json:"damage"`    // nil, null in JSON: the file was read to its end
 	Interrupted   bool              `json:"interrupted"`
+	Redacted      *int              `json:"redacted"` // how many hops are hidden, beside the clients' addresses; nil, null in JSON: nothing is
 }
 
 // Listing says which findings a Capture lists. The verdict is about all.
@@ -143,11 +144,15 @@ type CaptureMeta struct {
 func NewCapture(rep explain.Report, meta CaptureMeta) Capture {
 	c := Capture{
 		SchemaVersion: SchemaVersion, Version: meta.Version, File: meta.File,
-		Position: cmp.Or(rep.Position, explain.UnknownPosition), StartedAt: instant(meta.Start), DurationMS: milliseconds(meta.Duration),
+		Position: cmp.Or(rep.Position, explain.UnknownPosition), DurationMS: milliseconds(meta.Duration),
 		Packets: meta.Packets, Unreadable: meta.Unreadable, Truncated: meta.Truncated, Dropped: meta.Dropped,
 		Conversations: rep.Conversations, Omitted: rep.Omitted, Listed: ListAll,
 		Verdict: CaptureVerdict{Outcome: rep.Verdict.Outcome, Summary: rep.Verdict.Summary, SummaryZH: rep.Verdict.Chinese},
 		Flows:   List[CaptureFlow]{}, Interrupted: meta.Interrupted,
+	}
+	if !meta.Start.IsZero() {
+		at := instant(meta.Start)
+		c.StartedAt = &at
 	}
 	if d := meta.Damage; d != nil {
 		c.Damage = &Damage{Offset: d.Offset, Packet: d.Packet, Reason: d.Err.Error()}

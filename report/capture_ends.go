@@ -181,6 +181,7 @@ func (c Capture) WithServer(res twoends.Result, serverFile string) Capture {
 		})
 	}
 	c.BothEnds = &e
+	c.settle()
 	c.Verdict = CaptureVerdict{Outcome: res.Verdict, Summary: res.Summary, SummaryZH: res.Chinese}
 	return c
 }

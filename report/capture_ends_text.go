@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/rstprobe/rstprobe/internal/explain/twoends"
+	"github.com/rstprobe/rstprobe/probe"
 )
 
 // item is one thing that two captures together show.
@@ -16,7 +17,8 @@ type item struct {
 	fields  []field
 }
 
-// told are the findings of a pair.
+// told are the findings of a pair, but the resets that an end sent itself,
+// which ownResets counts.
 func (p *Pair) told() []item {
 	var out []item
 	for _, f := range p.Foreign {
@@ -24,7 +26,9 @@ func (p *Pair) told() []item {
 		out = append(out, f.item(s, field{"distance", []string{f.place()}}))
 	}
 	for _, r := range p.Resets {
-		out = append(out, r.item(fmt.Sprintf("reset of the %s's own, %s", r.From, r.Packet.packets())))
+		if r.Author == probe.Undetermined {
+			out = append(out, r.item(fmt.Sprintf("reset in the name of the %s, %s", r.From, r.Packet.packets())))
+		}
 	}
 	if p.Silence != nil {
 		out = append(out, p.Silence.item(fmt.Sprintf("%s -> %s, fell silent", p.AtClient.Client, p.AtClient.Server)))
@@ -180,9 +184,13 @@ func (r Row) cells() []string {
 }
 
 // bothEnds prints what the two captures show together.
-func (p *printer) bothEnds(e *BothEnds, chinese bool) {
+func (p *printer) bothEnds(c *Capture, chinese bool) {
+	e := c.BothEnds
 	p.newline()
 	p.wrap("", "  ", e.title(), "")
+	if s := c.ownResets(); s != "" {
+		p.wrap("", "  ", s, "")
+	}
 	for i := range e.Pairs {
 		pair := &e.Pairs[i]
 		for _, one := range pair.told() {
@@ -240,8 +248,12 @@ func (p *printer) rows(rows []Row) {
 	}
 }
 
-func markdownEnds(b *strings.Builder, e *BothEnds, chinese bool) {
+func markdownEnds(b *strings.Builder, c *Capture, chinese bool) {
+	e := c.BothEnds
 	fmt.Fprintf(b, "## %s\n", escape(e.title()))
+	if s := c.ownResets(); s != "" {
+		fmt.Fprintf(b, "\n%s\n", escape(s))
+	}
 	tell := func(one item) {
 		fmt.Fprintf(b, "\n### %s\n\n%s\n\n", escape(one.title), escape(one.summary[language(chinese)]))
 		for _, f := range one.fields {

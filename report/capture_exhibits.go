@@ -111,12 +111,6 @@ func (x exhibits) sweep(t *Test) {
 // bothEnds cites what both captures together show, as far as the packets are
 // those of the first.
 func (x exhibits) bothEnds(e *BothEnds) {
-	mine := func(n PerEnd) int {
-		if e.Swapped {
-			return n.Server
-		}
-		return n.Client
-	}
 	evidence := func(r reason, items []EndsEvidence) {
 		for _, one := range items {
 			numbers := one.Packets
@@ -141,11 +135,11 @@ func (x exhibits) bothEnds(e *BothEnds) {
 				x.cite(nil, text, f.Packet)
 				x.cite(nil, fmt.Sprintf("copy of packet %d, %s", f.Packet, text), f.Copies...)
 			}
-			x.cite(nil, fmt.Sprintf("drew packet %d at the %s, which nobody sent", f.Packet, f.At), mine(f.TriggerPacket))
+			x.cite(nil, fmt.Sprintf("drew packet %d at the %s, which nobody sent", f.Packet, f.At), e.mine(f.TriggerPacket))
 			weigh(&f.EndsFinding)
 		}
 		for k := range p.Resets {
-			x.cite(nil, fmt.Sprintf("reset of the %s's own", p.Resets[k].From), mine(p.Resets[k].Packet))
+			x.cite(nil, fmt.Sprintf("reset of the %s's own", p.Resets[k].From), e.mine(p.Resets[k].Packet))
 			weigh(&p.Resets[k].EndsFinding)
 		}
 		if p.Silence != nil {

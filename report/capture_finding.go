@@ -61,7 +61,7 @@ const (
 // weight is how much a finding matters to whoever asks what is wrong.
 func (f finding) weight() int {
 	likely := degree(f.Confidence) >= degree(probe.Likely)
-	box := f.Author == probe.OnPath || f.Author == probe.InPath || f.Author == probe.OnOrInPath
+	box := blamesBox(f.Author)
 	switch {
 	case box && likely:
 		return byBox
@@ -187,7 +187,7 @@ func (f finding) sentence(chinese bool) string {
 		s = f.SummaryZH
 	}
 	if own := f.own(); own != nil && len(own.Packets) > 0 {
-		s += " (" + plural(len(own.Packets), "packet", "packets") + " " + ranges(own.Packets) + ")"
+		s += " (" + packetList(own.Packets) + ")"
 	}
 	return s
 }

@@ -11,15 +11,16 @@ import (
 
 // htmlPage is what the template shows.
 type htmlPage struct {
-	Title, Lang, Outcome, Summary, Class string
-	Notes                                []htmlField
-	Sweep                                *htmlSweep
-	Ends                                 *htmlEnds
-	Groups                               []htmlGroup
-	Harmless                             string
-	Ladders                              string // what to say about those not drawn; "": all are
-	Legend                               string // of those that are; "": none is
-	Data                                 htmlData
+	Title, Outcome, Summary, Class string
+	Lang                           string // of the sentences, where it is not the page's; "": it is
+	Notes                          []htmlField
+	Sweep                          *htmlSweep
+	Ends                           *htmlEnds
+	Groups                         []htmlGroup
+	Harmless                       string
+	Ladders                        string // what to say about those not drawn; "": all are
+	Legend                         string // of those that are; "": none is
+	Data                           htmlData
 }
 
 // htmlGroup are the findings of one cause.
@@ -49,6 +50,7 @@ type htmlSweep struct {
 
 type htmlEnds struct {
 	Title  string
+	Own    string // of the resets that an end sent itself; "": none
 	Legend string
 	Pairs  []htmlPair
 }
@@ -72,11 +74,11 @@ func CaptureHTML(w io.Writer, c Capture, style CaptureStyle, reread Reread) erro
 
 func (c *Capture) page(style CaptureStyle, reread Reread) (*htmlPage, error) {
 	page := &htmlPage{
-		Title: "rstprobe explain " + c.File, Lang: "en", Class: string(c.Verdict.Outcome),
+		Title: "rstprobe explain " + c.File, Class: string(c.Verdict.Outcome),
 		Outcome: strings.ToUpper(string(c.Verdict.Outcome)), Summary: c.Verdict.in(style.Chinese), Notes: htmlFields(c.notes()),
 	}
 	if style.Chinese {
-		page.Lang = "zh"
+		page.Lang = "zh-Hans"
 	}
 	line, err := c.JSON()
 	if err != nil {
@@ -97,6 +99,7 @@ func (c *Capture) page(style CaptureStyle, reread Reread) (*htmlPage, error) {
 	}
 	if c.BothEnds != nil {
 		page.Ends = c.BothEnds.html(style.Chinese)
+		page.Ends.Own = c.ownResets()
 	}
 	return page, nil
 }
@@ -165,9 +168,9 @@ func (e *BothEnds) html(chinese bool) *htmlEnds {
 		if len(pair.Items) > 0 && i < maxLadders && len(p.shownRows()) > 0 {
 			pair.Drawing = p.ladder(e.Clock).html("")
 		}
-		table := htmlTable{Header: rowHeader}
+		table := htmlTable{Header: lastFirst(rowHeader)}
 		for _, r := range p.Rows {
-			row := htmlRow{Cells: r.cells()}
+			row := htmlRow{Cells: lastFirst(r.cells())}
 			if r.Fate == twoends.Injected {
 				row.Class = "bad"
 			}
@@ -182,4 +185,11 @@ func (e *BothEnds) html(chinese bool) *htmlEnds {
 		out.Pairs = append(out.Pairs, htmlPair{Items: []htmlFinding{found(e.Missing[i].told())}})
 	}
 	return out
+}
+
+// lastFirst moves the column that decides, the packet's fate, to where a phone
+// shows it.
+func lastFirst(cells []string) []string {
+	n := len(cells) - 1
+	return slices.Concat(cells[n:], cells[:n])
 }

@@ -298,6 +298,46 @@ func TestCaptureHTMLEnds(t *testing.T) {
 	}
 }
 
+// TestCaptureHTMLFate: a phone shows the column that decides.
+func TestCaptureHTMLFate(t *testing.T) {
+	root, _ := html(t, NewCapture(interfered(), captureMeta).WithServer(bothEnds(), "server.pcap"), CaptureStyle{}, nil)
+	fates := 0
+	for _, row := range root.all("tr", "bad") {
+		if cells := row.all("td", ""); len(cells) == len(rowHeader) && strings.HasPrefix(cells[0].words(), "NOT SENT by the") {
+			fates++
+		}
+	}
+	if fates != 1 {
+		t.Errorf("%d rows begin with what became of a packet that nobody sent, want 1", fates)
+	}
+}
+
+// TestCaptureHTMLLanguage: a page says which of its sentences are Chinese, for
+// whoever reads them aloud or hyphenates them; the rest is English.
+func TestCaptureHTMLLanguage(t *testing.T) {
+	doc := NewCapture(interfered(), captureMeta).WithServer(bothEnds(), "server.pcap")
+	for _, chinese := range []bool{false, true} {
+		root, page := html(t, doc, CaptureStyle{Style: Style{Unicode: true}, Chinese: chinese, All: true}, nil)
+		if !bytes.Contains(page, []byte(`<html lang="en">`)) {
+			t.Error("the page is not in English")
+		}
+		parts := 0
+		for _, tag := range []string{"p", "div"} {
+			for _, e := range root.all(tag, "") {
+				if e.attr["lang"] == "zh-Hans" {
+					parts++
+					if strings.IndexFunc(e.words(), wide) < 0 {
+						t.Errorf("%q is no Chinese", e.words())
+					}
+				}
+			}
+		}
+		if chinese != (parts > 2) {
+			t.Errorf("Chinese: %v, parts in Chinese: %d", chinese, parts)
+		}
+	}
+}
+
 // TestCaptureHTMLUndrawn: the page says why conversations are not drawn.
 func TestCaptureHTMLUndrawn(t *testing.T) {
 	var rep explain.Report

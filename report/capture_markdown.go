@@ -32,7 +32,7 @@ func drawnMarkdown(w io.Writer, c Capture, style CaptureStyle, reread Reread) er
 	}
 	if c.BothEnds != nil {
 		b.WriteByte('\n')
-		markdownEnds(&b, c.BothEnds, style.Chinese)
+		markdownEnds(&b, &c, style.Chinese)
 	}
 	for i, f := range told {
 		fmt.Fprintf(&b, "\n## %d. %s\n\n%s\n\n", i+1, escape(f.title()), escape(f.sentence(style.Chinese)))

@@ -54,6 +54,9 @@ func (c Capture) WithSweep(res sweep.Result, controlFile string) Capture {
 		ControlFile: controlFile, Server: res.Server, Test: d.Tests[0], Path: d.Path,
 		Hits: List[Hits]{}, Rounds: res.Rounds, Controls: res.Controls, Ignored: res.Ignored,
 	}
+	if s.Path.ServerTTL > 0 {
+		s.Path.ServerIP = s.Server.Addr()
+	}
 	for _, t := range res.Steps {
 		s.Hits = append(s.Hits, Hits{
 			TTL: t.TTL, Copies: t.Test.Copies, Hits: t.Test.Hits, Expired: t.Test.Expired, Served: t.Test.Served,

@@ -32,7 +32,7 @@ func CaptureText(w io.Writer, c Capture, style CaptureStyle) error {
 		p.sweep(c.Sweep)
 	}
 	if c.BothEnds != nil {
-		p.bothEnds(c.BothEnds, style.Chinese)
+		p.bothEnds(&c, style.Chinese)
 	}
 	told, quiet := c.told(style.All)
 	for i, f := range told {
@@ -128,7 +128,7 @@ func (c *Capture) what() string {
 	if c.Listed == ListResets {
 		s += " (resets only)"
 	}
-	if !c.StartedAt.IsZero() {
+	if c.StartedAt != nil {
 		s += fmt.Sprintf("; %s s from %s", strconv.FormatFloat(c.DurationMS/1000, 'f', 3, 64), c.StartedAt.Format("2006-01-02T15:04:05.000Z07:00"))
 	}
 	return s

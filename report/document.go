@@ -61,7 +61,10 @@ type Document struct {
 	Steps     List[Step]     `json:"steps"`     // what was asked, in the order in which it was first asked
 	Exchanges List[Exchange] `json:"exchanges"` // what decided, packet by packet; at most maxExchanges
 	Attempts  List[Attempt]  `json:"attempts"`  // all that was carried out, by the time of starting
-	Redacted  *int           `json:"redacted"`  // how many hops are hidden, beside our own address; nil, null in JSON: nothing is
+	Lookup    *Lookup        `json:"lookup"`    // of the target's name; nil, null in JSON: none was needed
+	Platform  Platform       `json:"platform"`
+	Settings  List[Setting]  `json:"settings"` // that the measurement depended on
+	Redacted  *int           `json:"redacted"` // how many hops are hidden, beside our own address; nil, null in JSON: nothing is
 }
 
 // Target is what was probed.
@@ -71,6 +74,13 @@ type Target struct {
 	IP    netip.Addr `json:"ip"` // invalid, "" in JSON: not resolved
 	Port  uint16     `json:"port"`
 	Identity
+}
+
+// Platform is what was measured on; "" each: not known.
+type Platform struct {
+	OS           string `json:"os"`           // as GOOS
+	Architecture string `json:"architecture"` // as GOARCH
+	GoVersion    string `json:"go_version"`   // that rstprobe was built with
 }
 
 // Verdict is the answer of all tests together.
@@ -138,8 +148,9 @@ type Location struct {
 
 // Path is what lies between us and the server.
 type Path struct {
-	ServerTTL int       `json:"server_ttl"` // 0: the server never answered
-	Hops      List[Hop] `json:"hops"`       // ascending by TTL
+	ServerTTL int        `json:"server_ttl"` // 0: the server never answered
+	ServerIP  netip.Addr `json:"server_ip"`  // who answers there; invalid, "" in JSON: nobody, or not known
+	Hops      List[Hop]  `json:"hops"`       // ascending by TTL
 }
 
 // Hop is one router.
@@ -195,6 +206,9 @@ type Meta struct {
 	Version string // of rstprobe
 	Mode    string // "raw" or "kernel"; "": "auto", none was chosen yet
 
+	Platform Platform // of this machine
+	Settings []Setting
+
 	Who func(netip.Addr) Identity // what is known of an address; nil: nothing
 }
 
@@ -215,7 +229,7 @@ func New(res diagnosis.Result, meta Meta) Document {
 		Target:        Target{Input: res.Target.Input, Host: res.Target.Host, IP: res.Target.IP, Port: res.Target.Port},
 		Verdict:       Verdict{Outcome: outcome, Summary: cmp.Or(res.Summary, overallText[outcome])},
 		Tests:         List[Test]{},
-		Path:          Path{ServerTTL: res.Path.ServerTTL, Hops: List[Hop]{}},
+		Path:          Path{ServerTTL: res.Path.ServerTTL, ServerIP: res.Path.Server, Hops: List[Hop]{}},
 		Rerouted:      append(List[int]{}, res.Rerouted...),
 
 		Interrupted:    res.Interrupted,
@@ -225,6 +239,9 @@ func New(res diagnosis.Result, meta Meta) Document {
 		Steps:     newSteps(res.Steps),
 		Exchanges: newExchanges(res),
 		Attempts:  newAttempts(res),
+		Lookup:    newLookup(res),
+		Platform:  meta.Platform,
+		Settings:  append(List[Setting]{}, meta.Settings...),
 	}
 	for _, t := range res.Tests {
 		d.Tests = append(d.Tests, newTest(t))

@@ -171,7 +171,13 @@ func attemptedExamples() []example {
 	syn := diagnosis.Test{Kind: probe.SYN}
 	lookUp := diagnosis.Result{
 		Target: probe.Target{Input: "no.example", Host: "no.example", Name: "no.example", Port: 443}, Started: base, Duration: time.Second,
-		Outcome: probe.OverallInconclusive, Summary: "The name no.example could not be resolved: no such host (asked 10.9.0.53:53).",
+		Outcome: probe.OverallInconclusive, Summary: "The name no.example could not be resolved: there is no such name, or it has no address (asked 10.9.0.53:53).",
+		Lookup: &diagnosis.Lookup{Started: base, Duration: time.Second, Resolver: netip.MustParseAddrPort("10.9.0.53:53"), Failure: diagnosis.NoSuchName},
+	}
+	found := attempted(probe.Clean, syn, record(false, 0, probe.Test, probe.SYN, "", 443, 0).connected().over())
+	found.Target.Name = found.Target.Host
+	found.Lookup = &diagnosis.Lookup{
+		Started: base.Add(-time.Second), Duration: 30 * time.Millisecond, Resolver: netip.MustParseAddrPort("10.9.0.53:53"), Answers: []netip.Addr{server, addr6(3)},
 	}
 	stopped := record(false, 1, probe.Test, probe.SNI, name, 443, rtt).asked()
 	stopped.Record.Cut = true
@@ -209,6 +215,7 @@ func attemptedExamples() []example {
 		{"closed_port", attempted(probe.ServerRefuses, syn, record(false, 0, probe.Test, probe.SYN, "", 443, 0).syn().
 			hear(58, packet.Segment{Ack: ourISS.Add(1), Flags: packet.RST | packet.ACK}).over())},
 		{"dns", lookUp},
+		{"resolved", found},
 		{"no_route", noRoute},
 		{"interrupted", cut},
 		{"interrupted_at_once", begun},

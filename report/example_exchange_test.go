@@ -89,12 +89,12 @@ func citedAttempts() []diagnosis.Attempt {
 	a.segment(19*time.Millisecond, false, 58, data, 9001, 1518, 1200)
 	a.begin(probe.Test, "blocked.example", 40001)
 	a.handshake() // 7 to 9
-	a.segment(9200*time.Microsecond, true, 64, data, 1001, 9001, 517)
+	a.segment(9100*time.Microsecond, true, 64, data, 1001, 9001, 517)
 	a.segment(12*time.Millisecond, false, 58, packet.ACK, 9001, 1518, 0)
 	a.segment(13*time.Millisecond, false, 62, reset, 9001, 1518, 0)
 	a.segment(13100*time.Microsecond, false, 58, data, 9001, 1518, 1200)
 	for i := range 3 { // 14 to 16
-		a.segment(13200*time.Microsecond+time.Duration(i)*50*time.Microsecond, false, 62, reset, 9001, 1518, 0)
+		a.segment(13200*time.Microsecond+time.Duration(i/2)*50*time.Microsecond, false, 62, reset, 9001, 1518, 0)
 	}
 	a.attempts[1].Record.Events = append(a.attempts[1].Record.Events, flow.Event{At: 100 * time.Millisecond, Kind: flow.Expired})
 	a.begin(probe.Test, "blocked.example", 40002, 3, 4)

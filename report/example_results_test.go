@@ -17,7 +17,16 @@ type example struct {
 	res  diagnosis.Result
 }
 
-var meta = Meta{RunID: "01JGZ0000000000000000000EX", Version: "0.1.0", Mode: "raw", Who: who}
+var meta = Meta{RunID: "01JGZ0000000000000000000EX", Version: "0.1.0", Mode: "raw", Who: who, Settings: someSettings, Platform: Platform{"linux", "amd64", "go1.26.0"}}
+
+// someSettings are those of the examples.
+var someSettings = []Setting{
+	{Name: "control-address", Value: "10.9.6.3", Given: true},
+	{Name: "hello", Value: "plain"},
+	{Name: "timeout"},
+	{Name: "seed", Value: "4", Given: true},
+	{Name: "characterize", Value: "true", Given: true},
+}
 
 // bad is what a network should not get onto a terminal.
 const bad = "\x1b[2J\n>>>> BOX\r\u009b31m\u202e|`<b>\xff\x00\x7f bücher"
@@ -83,7 +92,7 @@ func router(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, 9, byte(n - 1
 // path is 7 hops long: the control expires on 6 routers, and the test draws
 // what test says at each TTL; hops beyond it were not tested.
 func path(test ...traceroute.Answer) traceroute.Path {
-	p := traceroute.Path{ServerTTL: 7}
+	p := traceroute.Path{ServerTTL: 7, Server: server}
 	for ttl := 1; ttl <= 7; ttl++ {
 		h := traceroute.Hop{TTL: ttl, Addr: router(ttl), RTT: time.Duration(ttl) * 1234 * time.Microsecond, Control: traceroute.TimeExceeded}
 		if ttl == 7 {
@@ -271,8 +280,12 @@ func nothingInterferes() diagnosis.Result {
 
 // inconclusive: the name did not resolve, nothing was sent.
 func inconclusive() diagnosis.Result {
-	res := result(probe.OverallInconclusive, "example.com does not resolve: no such host.")
+	res := result(probe.OverallInconclusive, "The name example.com could not be resolved: the resolver gives 0.0.0.0, which is the address of no host; resolvers that block a name answer so.")
 	res.Target.IP, res.Source, res.PacketsSent = netip.Addr{}, netip.Addr{}, 0
+	res.Lookup = &diagnosis.Lookup{
+		Started: res.Started, Duration: res.Duration, Resolver: netip.MustParseAddrPort("10.9.0.53:53"),
+		Answers: []netip.Addr{netip.IPv4Unspecified()}, Failure: diagnosis.UselessAddress,
+	}
 	return res
 }
 

@@ -233,7 +233,7 @@ func TestExchangeLadder(t *testing.T) {
 		at        time.Duration
 		labelPart string
 	}{
-		{"ours", whole["#10"], 0, 1, "", false, 9200 * time.Microsecond, "[P.] seq 1 ack 1 len 517 TTL 64"},
+		{"ours", whole["#10"], 0, 1, "", false, 9100 * time.Microsecond, "[P.] seq 1 ack 1 len 517 TTL 64"},
 		{"the server's", whole["#11"], 1, 0, "", false, 12 * time.Millisecond, "[.] seq 1 ack 518 len 0 TTL 58"},
 		{"forged in hop 3 of 7", whole["#12"], 3.0 / 7, 0, forgedMark, true, 13 * time.Millisecond, "[R.] seq 1 ack 518 len 0 TTL 62"},
 		{"copy with TTL 3", sweep["#20"], 0, 3.0 / 7, "", false, 9200 * time.Microsecond, "TTL 3"},

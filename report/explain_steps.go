@@ -61,7 +61,11 @@ func (d Document) showed(s Step) string {
 
 func (d Document) showedPath() string {
 	server := "the server never answered"
-	if d.Path.ServerTTL > 0 {
+	switch {
+	case d.Path.ServerTTL == 0:
+	case d.standsIn():
+		server += fmt.Sprintf("; the control address %s does, as hop %d", d.serverIP(), d.Path.ServerTTL)
+	default:
 		server = fmt.Sprintf("the server answers, as hop %d", d.Path.ServerTTL)
 	}
 	routers, heard := 0, 0
@@ -88,9 +92,12 @@ func (d Document) showedPath() string {
 func (t Test) showed(step diagnosis.Step) string {
 	switch step {
 	case diagnosis.StepControls:
+		if t.Counts.ControlTotal == 0 {
+			return ""
+		}
 		return fmt.Sprintf("controls, these and those beside the tests: %s failed", share(t.Counts.ControlBad, t.Counts.ControlTotal, false))
 	case diagnosis.StepTests, diagnosis.StepTransfers:
-		s := fmt.Sprintf("%s failed", share(t.Counts.TestBad, t.Counts.TestTotal, false))
+		s := t.fared(false)
 		if t.Outcome != probe.OK {
 			s += fmt.Sprintf(": %s at stage %s", t.Outcome, t.Stage)
 		}

@@ -19,7 +19,7 @@ func Explain(w io.Writer, d Document, style Style) error {
 	for i, t := range d.Tests {
 		e.newline()
 		e.wrap(fmt.Sprintf("Test %d: ", i+1), "        ", t.title(), "")
-		e.test(t, d.Path)
+		e.test(d, t)
 	}
 	if len(e.told) > 0 {
 		e.newline()
@@ -61,7 +61,7 @@ func (e *explanation) steps(d Document) {
 
 // sureText says what a degree of confidence takes.
 var sureText = map[probe.Confidence]string{
-	probe.Proved:             "what decides it was seen in at least two of three of at least three trials, and the controls were healthy",
+	probe.Proved:             "what decides it was seen in at least two of three of at least three trials",
 	probe.Likely:             "strong signs of different kinds agree; or what decides was seen, with too few trials or controls for a proof",
 	probe.Possible:           "one strong sign, which by itself may have another reason",
 	probe.UndeterminedDegree: "the signs do not suffice, or contradict each other",
@@ -72,20 +72,24 @@ func (t Test) sure() string {
 	if t.Outcome == probe.OK {
 		return fmt.Sprintf("%s, of %s", t.Confidence, count(t.Counts.TestTotal, "test", "tests"))
 	}
-	return join(": ", string(t.Confidence), sureText[t.Confidence])
+	s := join(": ", string(t.Confidence), sureText[t.Confidence])
+	if t.Confidence == probe.Proved && t.Counts.ControlTotal > 0 {
+		s += ", and the controls were healthy"
+	}
+	return s
 }
 
-func (e *explanation) test(t Test, path Path) {
+func (e *explanation) test(d Document, t Test) {
 	e.say(1, "Conclusion: ", t.conclusion())
 	e.say(1, "Sure: ", t.sure())
-	e.say(1, "Tests: ", share(t.Counts.TestBad, t.Counts.TestTotal, true)+" failed")
-	e.say(1, "Controls: ", join("; ", share(t.Counts.ControlBad, t.Counts.ControlTotal, true)+" failed", t.controls()))
+	e.say(1, "Tests: ", t.fared(true))
+	e.say(1, "Controls: ", d.controls(t))
 	if t.Outcome != probe.OK || len(t.Evidence)+len(t.Against) > 0 {
 		e.evidence("Speaks for it:", t.Evidence)
 		e.evidence("Speaks against it:", t.Against)
 	}
 	if t.Location != nil {
-		e.location(*t.Location, path)
+		e.location(t, d.Path)
 	}
 	e.say(1, "", "What would change it:")
 	for _, s := range t.doubts() {
@@ -97,28 +101,12 @@ func (e *explanation) test(t Test, path Path) {
 // conclusion is the verdict in words.
 func (t Test) conclusion() string {
 	if t.Outcome == probe.OK {
-		return "ok, like the control"
+		return t.happened()
 	}
 	return join("; ",
-		join(": ", fmt.Sprintf("%s at stage %s, trigger %s", t.Outcome, t.Stage, t.Trigger), outcomeText[t.Outcome]),
+		t.happened(),
 		join(": ", "by "+string(t.Author), authorText[t.Author]),
 		join(": ", string(t.Cause), CauseText(t.Cause)))
-}
-
-// controls says what the controls are worth; "" where nothing is held against
-// them.
-func (t Test) controls() string {
-	switch c := t.Counts; {
-	case t.Outcome == probe.OK:
-		return ""
-	case c.ControlTotal == 0:
-		return "nothing harmless was compared with, so the name cannot be blamed"
-	case c.ControlBad == 0:
-		return "what differs is due to what differs between them and the tests"
-	case c.ControlBad == c.ControlTotal:
-		return "so the tests cannot be held against them"
-	}
-	return "so a part of what the tests met may have nothing to do with them"
 }
 
 // evidence prints items, each with what its rule looks at and why.
@@ -157,7 +145,8 @@ func (e *explanation) rule(id probe.RuleID) {
 
 // location says how a place was found: the readings at its two ends, and both
 // rulers.
-func (e *explanation) location(l Location, path Path) {
+func (e *explanation) location(t Test, path Path) {
+	l := *t.Location
 	e.say(1, "Place: ", l.place())
 	e.say(2, "- ", "method: "+l.how())
 	for _, h := range path.Hops {
@@ -180,7 +169,7 @@ func (e *explanation) location(l Location, path Path) {
 		e.say(2, "- ", fmt.Sprintf("second ruler, by TTLs on the way back: %s; that points at no router that the first one allows, so none is named",
 			count(l.ReverseHops, "hop", "hops")))
 	}
-	for i, text := range evidenceItems(l.Evidence, e.style.Verbose) {
+	for i, text := range evidenceItems(t.placeEvidence(), e.style.Verbose) {
 		e.say(2, "- ", text)
 		e.rule(l.Evidence[i].Rule)
 	}
@@ -197,8 +186,10 @@ func (t Test) doubts() []string {
 		out = append(out, "the same end at another server on the path (--control-address), which would not be the doing of this one",
 			"an answer of the real server that arrives although the connection was ended in its name")
 	case probe.OnPath, probe.InPath, probe.OnOrInPath:
-		out = append(out, "a capture at the server that shows it sending these packets itself",
-			"a control that fails in the same way: the name would not be what triggers")
+		out = append(out, "a capture at the server that shows it sending these packets itself")
+		if t.Counts.ControlTotal > 0 {
+			out = append(out, "a control that fails in the same way: the name would not be what triggers")
+		}
 	case probe.OwnSide:
 		out = append(out, "the same end from another machine on this network")
 	case probe.Undetermined:

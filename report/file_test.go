@@ -87,7 +87,7 @@ func TestWriteFileMarkdown(t *testing.T) {
 	if err := WriteFile(filepath.Join(dir, "x.md"), documents(2), nil); err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Count(read(t, dir), "# rstprobe example.com:443"); got != 2 {
+	if got := strings.Count(read(t, dir), "# rstprobe `example.com:443`"); got != 2 {
 		t.Errorf("%d titles, want 2", got)
 	}
 }
@@ -106,7 +106,7 @@ func TestWriteFilePcapNG(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("frames (-want +got):\n%s", diff)
 	}
-	comment := "rstprobe example.com:443 --sni=blocked.example --host=blocked.example\ninterference: A box"
+	comment := "rstprobe example.com:443 --sni=blocked.example --host=blocked.example --control-address=10.9.6.3 --seed=4 --characterize\ninterference: A box"
 	if !bytes.Contains([]byte(file), []byte(comment)) {
 		t.Errorf("the file lacks the comment %q", comment)
 	}

@@ -35,6 +35,7 @@ type htmlResult struct {
 	Overview                *htmlTable
 	Tests                   []htmlTest
 	Method                  []htmlField
+	Settings                *htmlTable
 	Command                 string
 }
 
@@ -88,7 +89,7 @@ func HTML(w io.Writer, docs []Document) error {
 // html is the document as the n-th of a page.
 func (d Document) html(n int) htmlResult {
 	out := htmlResult{
-		ID: fmt.Sprintf("result-%d", n+1), Target: d.target(), Known: d.Target.Identity.text(),
+		ID: fmt.Sprintf("result-%d", n+1), Target: d.targetText(), Known: d.Target.Identity.text(),
 		Outcome: strings.ToUpper(string(d.Verdict.Outcome)), Class: string(d.Verdict.Outcome), Summary: d.Verdict.Summary,
 		PathTitle: d.pathTitle(), Route: d.route(), Remarks: d.remarks(), Legend: legend,
 		Method: d.method(),
@@ -105,6 +106,13 @@ func (d Document) html(n int) htmlResult {
 	} else {
 		for _, m := range d.marks() {
 			out.Boxes = append(out.Boxes, "BOX "+m.text)
+		}
+	}
+	if len(d.Settings) > 0 {
+		table := d.settingsTable()
+		out.Settings = &htmlTable{Class: "wraps", Header: table[0]}
+		for _, cells := range table[1:] {
+			out.Settings.Rows = append(out.Settings.Rows, htmlRow{Cells: cells})
 		}
 	}
 	if len(d.Tests) > 1 {
@@ -222,9 +230,12 @@ func upperFirst(s string) string {
 func htmlEvidences(evidence []Evidence) []htmlEvidence {
 	var out []htmlEvidence
 	for _, e := range evidence {
-		one := htmlEvidence{Rule: string(e.Rule), Detail: e.Detail, Supports: string(e.Supports), Decisive: e.Decisive}
+		one := htmlEvidence{Rule: string(e.Rule), Detail: e.Detail, Decisive: e.Decisive}
+		if e.Supports != probe.Undetermined {
+			one.Supports = "speaks for " + string(e.Supports)
+		}
 		if len(e.Packets) > 0 {
-			one.Packets = plural(len(e.Packets), "packet", "packets") + " " + ranges(e.Packets)
+			one.Packets = packetList(e.Packets)
 		}
 		out = append(out, one)
 	}
@@ -241,9 +252,7 @@ var modeText = map[string]string{
 // method says how the result came about, and with which settings.
 func (d Document) method() []htmlField {
 	var controls, places []string
-	trials := 0
 	for _, t := range d.Tests {
-		trials += t.Counts.TestTotal + t.Counts.ControlTotal
 		for _, c := range t.ControlNames {
 			if !slices.Contains(controls, c) {
 				controls = append(controls, c)
@@ -252,10 +261,6 @@ func (d Document) method() []htmlField {
 		if l := t.Location; l != nil && !slices.Contains(places, l.how()) {
 			places = append(places, l.how())
 		}
-	}
-	took := seconds(d.DurationMS) + " s"
-	if d.WaitedMS > 0 {
-		took += fmt.Sprintf(", %s s or %.0f %% of it waiting for blocks to end", seconds(d.WaitedMS), 100*d.WaitShare)
 	}
 	packets := fmt.Sprintf("%d sent", d.PacketsSent)
 	if d.PacketsDropped > 0 {
@@ -267,9 +272,7 @@ func (d Document) method() []htmlField {
 			out = append(out, htmlField{label, items})
 		}
 	}
-	if trials > 0 {
-		add("comparison", fmt.Sprintf("%s: each test was repeated in turn with controls, which differ from it in nothing but the name, so that what happens to tests alone is due to it", count(trials, "connection", "connections")))
-	}
+	add("comparison", d.comparison()...)
 	add("controls", strings.Join(controls, ", "))
 	add("place", places...)
 	add("mode", join(": ", d.Mode, modeText[d.Mode]))
@@ -277,7 +280,7 @@ func (d Document) method() []htmlField {
 		add("from", d.SourceIP.String())
 	}
 	add("started", d.StartedAt.Format("2006-01-02 15:04:05.000 MST"))
-	add("took", took)
+	add("took", d.took())
 	add("packets", packets)
 	add("program", "rstprobe "+d.Version)
 	add("run", d.RunID)

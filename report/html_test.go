@@ -44,8 +44,8 @@ func TestHTML(t *testing.T) {
 			}
 			says(d.Verdict.Summary)
 			says(d.pathTitle())
-			for _, h := range d.Path.Hops {
-				for _, cell := range h.cells() {
+			for _, r := range d.pathRows() {
+				for _, cell := range append(r.cells, r.name, r.network) {
 					says(cell)
 				}
 			}
@@ -61,7 +61,7 @@ func TestHTML(t *testing.T) {
 				for _, e := range slices.Concat(test.Evidence, test.Against) {
 					says(e.Detail)
 					says(string(e.Rule))
-					says(ranges(e.Packets))
+					says(ranges(e.Packets[:min(len(e.Packets), maxRanges)]))
 				}
 				for _, f := range test.fields(true) {
 					if f.label != "for" && f.label != "against" {

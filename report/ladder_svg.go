@@ -19,6 +19,7 @@ const (
 	timeSpan  = 300 // shared out among the packets by the time between them
 	headSize  = 7   // of an arrow, and half a cross
 	raise     = 6   // of a label above its arrow
+	labelBand = 18  // above an arrow, where its label is
 )
 
 // How many letters a label has room for between the lines of the ends: at the
@@ -124,10 +125,15 @@ func (l *ladder) heights() (leave []int, arrive func(i int) int) {
 	}
 	return leave, func(i int) int {
 		till := l.rungs[i].till
+		if till <= l.rungs[i].at { // nothing is known of its way, which another at the same time must not seem to tell
+			return leave[i]
+		}
 		for ; i+1 < len(l.rungs); i++ {
 			from, to := l.rungs[i].at, l.rungs[i+1].at
 			if till < to {
-				return leave[i] + int(float64(till-from)/float64(to-from)*float64(leave[i+1]-leave[i]))
+				// Not through the label of what leaves next, be that a bit too early.
+				y := leave[i] + int(float64(till-from)/float64(to-from)*float64(leave[i+1]-leave[i]))
+				return min(y, leave[i+1]-labelBand)
 			}
 		}
 		return leave[i] + min(2*minGap, scaled(till-l.rungs[i].at))

@@ -107,6 +107,27 @@ func TestLadderBounds(t *testing.T) {
 	}
 }
 
+// TestLadderAtOneTime: packets with one and the same time are drawn level, each
+// with its label above it.
+func TestLadderAtOneTime(t *testing.T) {
+	d := New(everything(), meta)
+	same := 0
+	for i, e := range d.Exchanges {
+		l := d.ladder(e, d.Tests[e.Tests[0]-1])
+		for k, a := range l.svg().Arrows {
+			if k > 0 && l.rungs[k].at == l.rungs[k-1].at {
+				same++
+			}
+			if l.rungs[k].till == l.rungs[k].at && a.Y1 != a.Y2 {
+				t.Errorf("exchange %d: packet %s slants from %d to %d", i, a.Packet.Text, a.Y1, a.Y2)
+			}
+		}
+	}
+	if same == 0 {
+		t.Error("no two packets of the examples have the same time")
+	}
+}
+
 // TestLadderHeights: time runs down, to scale where packets are far apart.
 func TestLadderHeights(t *testing.T) {
 	d := drawn(t, 500).svg()
@@ -221,5 +242,29 @@ func TestCaptureEvidence(t *testing.T) {
 	}
 	if err := CaptureEvidence(failing{}, c, reread); err == nil {
 		t.Error("no error although nothing can be written")
+	}
+}
+
+// TestLadderSteep: where an arrow ends is clear of the label of the packet that
+// leaves there next, which mostly answers it.
+func TestLadderSteep(t *testing.T) {
+	const ms = time.Millisecond
+	l := &ladder{places: threePlaces, rungs: []rung{
+		{right: true, from: clientPlace, to: serverPlace, at: 0, till: 28 * ms, label: "S seq 0 len 0 TTL 62"},
+		{from: serverPlace, to: clientPlace, at: 29 * ms, till: 83 * ms, label: "S. seq 0 len 0 TTL 62"},
+		{right: true, from: clientPlace, to: serverPlace, at: 84 * ms, till: 84 * ms, label: ". seq 1 len 0 TTL 62"},
+		{right: true, from: clientPlace, to: serverPlace, at: 85 * ms, till: 2000 * ms, label: "P. seq 1 len 41 TTL 62"},
+		{right: true, from: clientPlace, to: serverPlace, at: 2001 * ms, till: 2001 * ms, label: "P. seq 42 len 41 TTL 62"},
+	}}
+	arrows := l.svg().Arrows
+	for i, a := range arrows {
+		if a.Y2 < a.Y1 {
+			t.Errorf("packet %d arrives at %d, before it left at %d", i, a.Y2, a.Y1)
+		}
+		for k, o := range arrows[i+1:] {
+			if a.Y2 > o.Label.Y-12 && a.Y2 < o.Label.Y+3 {
+				t.Errorf("packet %d arrives at %d, in the label of packet %d at %d", i, a.Y2, i+1+k, o.Label.Y)
+			}
+		}
 	}
 }

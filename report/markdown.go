@@ -10,7 +10,8 @@ import (
 // path as a table.
 func Markdown(w io.Writer, d Document) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# rstprobe %s\n\n", escape(d.target()))
+	input, address := d.target()
+	fmt.Fprintf(&b, "# rstprobe %s (%s)\n\n", code(input), escape(address))
 	fmt.Fprintf(&b, "**%s:** %s\n\n", escape(strings.ToUpper(string(d.Verdict.Outcome))), escape(d.Verdict.Summary))
 	if d.Interrupted {
 		b.WriteString("**INTERRUPTED:** the measurement was stopped before its end; this is what it had found.\n\n")
@@ -42,9 +43,13 @@ func Markdown(w io.Writer, d Document) error {
 			}
 		}
 	}
-	fmt.Fprintf(&b, "## Settings\n\n%s\n", escape(d.settings(true)))
+	fmt.Fprintf(&b, "## Settings\n\n%s\n", escape(d.origin(true)))
+	if len(d.Settings) > 0 {
+		b.WriteByte('\n')
+		markdownTable(&b, d.settingsTable())
+	}
 	if len(d.Tests) > 0 {
-		fmt.Fprintf(&b, "\nAgain: %s\n", escape(d.command()))
+		fmt.Fprintf(&b, "\nAgain:\n\n%s", fenced(d.command()))
 	}
 	if _, err := io.WriteString(w, b.String()); err != nil {
 		return fmt.Errorf("report: write markdown: %w", err)
@@ -54,32 +59,22 @@ func Markdown(w io.Writer, d Document) error {
 
 func markdownPath(b *strings.Builder, d Document) {
 	fmt.Fprintf(b, "## %s\n\n", escape(d.pathTitle()))
-	marks := d.marks()
 	if len(d.Path.Hops) == 0 {
-		for _, x := range marks {
+		for _, x := range d.marks() {
 			fmt.Fprintf(b, "**BOX** %s\n\n", escape(x.text))
 		}
 		return
 	}
-	b.WriteString("| hop | address | ms | control | test | |\n|--:|---|--:|---|---|---|\n")
-	row := func(x mark) { fmt.Fprintf(b, "| | **BOX** %s | | | | |\n", escape(x.text)) }
-	all := marks
-	for _, h := range d.Path.Hops {
-		for ; len(marks) > 0 && marks[0].after < h.TTL; marks = marks[1:] {
-			row(marks[0])
-		}
-		cells := h.cells()
-		if inside(h.TTL, all) {
-			cells[0] = "? " + cells[0]
-		}
-		for _, c := range cells {
-			b.WriteString("| " + escape(c) + " ")
-		}
-		b.WriteString("| " + escape(h.note()) + " |\n")
-	}
-	for _, x := range marks {
-		row(x)
-	}
+	b.WriteString("| hop | address | ms | control | test | name | network |\n|--:|---|--:|---|---|---|---|\n")
+	d.eachRow(d.pathRows(),
+		func(m mark) { fmt.Fprintf(b, "| | **BOX** %s | | | | | |\n", escape(m.text)) },
+		func(r pathRow) {
+			r.cells[0] = join(" ", r.gutter, r.cells[0])
+			for _, c := range append(r.cells, r.name, r.network) {
+				b.WriteString("| " + escape(c) + " ")
+			}
+			b.WriteString("|\n")
+		})
 	fmt.Fprintf(b, "\n%s\n\n", escape(legend))
 	remarks := d.remarks()
 	for _, r := range remarks {
@@ -88,6 +83,46 @@ func markdownPath(b *strings.Builder, d Document) {
 	if len(remarks) > 0 {
 		b.WriteByte('\n')
 	}
+}
+
+// markdownTable writes the header of a table and its rows.
+func markdownTable(b *strings.Builder, rows [][]string) {
+	for i, row := range rows {
+		for _, c := range row {
+			b.WriteString("| " + escape(c) + " ")
+		}
+		b.WriteString("|\n")
+		if i == 0 {
+			b.WriteString(strings.Repeat("|---", len(row)) + "|\n")
+		}
+	}
+}
+
+// code is s as it is, in a span of code (CommonMark 0.31.2 §6.1).
+func code(s string) string {
+	s = clean(s, true)
+	tick := "`"
+	for strings.Contains(s, tick) {
+		tick += "`"
+	}
+	switch {
+	case s == "":
+		return ""
+	case len(tick) > 1:
+		return tick + " " + s + " " + tick
+	}
+	return tick + s + tick
+}
+
+// fenced is a line as it is, to be copied: between fences longer than any that
+// it holds (CommonMark 0.31.2 §4.5).
+func fenced(line string) string {
+	line = clean(line, true)
+	fence := "```"
+	for strings.Contains(line, fence) {
+		fence += "`"
+	}
+	return fence + "sh\n" + line + "\n" + fence + "\n"
 }
 
 // markdownEscapes take the meaning from every character that has one inside a

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net/netip"
@@ -13,12 +12,20 @@ import (
 )
 
 // OONI writes results as measurements in OONI's data format, one per line, for
-// researchers who read that: urlgetter for every connection that a client
-// could have made, portfiltering, sni_blocking and tlsmiddlebox for every test
+// researchers who read that: urlgetter for every name that was resolved and
+// for every connection that a client could have made, portfiltering, sni_blocking and tlsmiddlebox for every test
 // that they fit. What they have no place for stands under x_rstprobe. Our own
 // address is left out.
 func OONI(w io.Writer, docs []Document) error {
+	answered := map[string]bool{}
 	for _, d := range docs {
+		if l := d.Lookup; l != nil && l.Failure == NoFailure { // all addresses of a name have the same, which is told once
+			key := l.Name + " " + l.StartedAt.String()
+			if answered[key] {
+				d.Lookup = nil
+			}
+			answered[key] = true
+		}
 		lines, err := newMeasurements(d)
 		if err != nil {
 			return err
@@ -43,6 +50,9 @@ type measurements struct {
 
 func newMeasurements(d Document) ([][]byte, error) {
 	m := &measurements{Document: d}
+	if d.Lookup != nil {
+		m.lookUp(*d.Lookup)
+	}
 	for _, a := range d.Attempts {
 		if a.Kind != probe.ACK && a.Manner.Complete() {
 			m.attempt(a)
@@ -58,7 +68,7 @@ func newMeasurements(d Document) ([][]byte, error) {
 		case probe.Host, probe.ACK:
 		}
 	}
-	if len(d.Attempts) == 0 {
+	if len(d.Attempts) == 0 && (d.Lookup == nil || d.Lookup.Failure == NoFailure) {
 		m.nothing()
 	}
 	return m.lines, m.err
@@ -66,8 +76,12 @@ func newMeasurements(d Document) ([][]byte, error) {
 
 // add is one more measurement, from one time to another, both after StartedAt.
 func add[K ooni.Keys](m *measurements, keys K, input string, options []string, fromMS, toMS float64) {
+	started := m.StartedAt
+	if m.Lookup != nil && m.Lookup.StartedAt.Before(started) {
+		started = m.Lookup.StartedAt
+	}
 	line, err := ooni.New(ooni.Envelope{
-		RunID: m.RunID, Version: m.Version, Mode: m.Mode, Started: m.StartedAt,
+		RunID: m.RunID, Version: m.Version, Mode: m.Mode, Platform: ooni.Platform(m.Platform), Started: started,
 		Begun: m.StartedAt.Add(duration(fromMS)), Runtime: duration(toMS - fromMS),
 		Input: input, Options: options, Sequence: len(m.lines),
 	}, keys).Line()
@@ -215,49 +229,55 @@ func commonest(all []Attempt) (Attempt, bool) {
 	return best, len(all) > 0
 }
 
-// nothing is the one measurement of a result without attempts: the name did
-// not resolve, there was no way, or the run was stopped.
-func (m *measurements) nothing() {
-	operation, input := ooni.TopLevel, ""
-	failure := string(UnknownFailure)
-	keys := emptyURLGetter()
-	switch {
-	case m.Interrupted:
-		failure = string(Interrupted)
-	case !m.Target.IP.IsValid() && m.Target.Host != "":
-		operation, input, failure = ooni.Resolve, "dnslookup://"+m.Target.Host, lookUpFailure(m.Verdict.Summary)
-		keys.Queries = []ooni.Query{{
-			Answers: []ooni.Answer{}, Engine: "golang_net_resolver", Failure: &failure, Hostname: m.Target.Host, QueryType: "ANY",
-			T: m.DurationMS / 1000, Tags: []string{}, TransactionID: 1,
-		}}
-	case m.Verdict.Outcome == probe.OverallUnreachable:
-		operation, failure = ooni.Connect, string(NetworkUnreachable)
-	}
-	if input == "" && m.Target.IP.IsValid() {
-		input = "tcpconnect://" + netip.AddrPortFrom(m.Target.IP, m.Target.Port).String()
-	}
-	keys.FailedOperation, keys.Failure = &operation, &failure
-	keys.Extra = struct {
-		RunID   string  `json:"run_id"`
-		Target  string  `json:"target"`
-		Verdict Verdict `json:"verdict"`
-	}{m.RunID, m.Target.Input, m.Verdict}
-	add(m, keys, input, nil, 0, m.DurationMS)
+// ooniResult is what stands beside the keys of what is no attempt.
+type ooniResult struct {
+	RunID   string  `json:"run_id"`
+	Target  string  `json:"target"` // as typed
+	Verdict Verdict `json:"verdict"`
 }
 
-// lookUpFailure knows a failed look-up by the words of Go's resolver
-// (net/dnsclient_unix.go, net/net.go).
-func lookUpFailure(summary string) string {
-	for _, f := range []struct{ words, failure string }{
-		{"no such host", "dns_nxdomain_error"},
-		{"no answer from DNS server", "dns_no_answer"},
-		{"server misbehaving", "dns_server_misbehaving"},
-		{"i/o timeout", "generic_timeout_error"},
-		{"has no address", "dns_no_answer"},
-	} {
-		if bytes.Contains([]byte(summary), []byte(f.words)) {
-			return f.failure
+// lookUp is the resolving of the target's name.
+func (m *measurements) lookUp(l Lookup) {
+	query := ooni.Query{
+		Answers: []ooni.Answer{}, Engine: "golang_net_resolver", Failure: l.Failure.ptr(), Hostname: l.Name, QueryType: "ANY",
+		T: l.DurationMS / 1000, Tags: []string{}, TransactionID: 1,
+	}
+	if l.Resolver.IsValid() {
+		query.ResolverAddress = l.Resolver.String()
+	}
+	for _, a := range l.Answers {
+		if a.Is4() {
+			query.Answers = append(query.Answers, ooni.Answer{AnswerType: "A", IPv4: a.String()})
+		} else {
+			query.Answers = append(query.Answers, ooni.Answer{AnswerType: "AAAA", IPv6: a.String()})
 		}
 	}
-	return "unknown_failure: the name could not be resolved"
+	keys := emptyURLGetter()
+	keys.Queries, keys.Failure = []ooni.Query{query}, query.Failure
+	if l.Failure != NoFailure {
+		operation := ooni.Resolve
+		keys.FailedOperation = &operation
+	}
+	keys.Extra = ooniResult{m.RunID, m.Target.Input, m.Verdict}
+	from := milliseconds(l.StartedAt.Sub(m.StartedAt)) // names are resolved before the first packet
+	add(m, keys, "dnslookup://"+l.Name, nil, from, from+l.DurationMS)
+}
+
+// nothing is the measurement of a result without attempts to an address:
+// there was no way, or the run was stopped.
+func (m *measurements) nothing() {
+	operation, input, failure := ooni.TopLevel, "", UnknownFailure
+	switch {
+	case m.Interrupted:
+		failure = Interrupted
+	case m.Verdict.Outcome == probe.OverallUnreachable:
+		operation, failure = ooni.Connect, NetworkUnreachable
+	}
+	if m.Target.IP.IsValid() {
+		input = "tcpconnect://" + netip.AddrPortFrom(m.Target.IP, m.Target.Port).String()
+	}
+	keys := emptyURLGetter()
+	keys.FailedOperation, keys.Failure = &operation, failure.ptr()
+	keys.Extra = ooniResult{m.RunID, m.Target.Input, m.Verdict}
+	add(m, keys, input, nil, 0, m.DurationMS)
 }

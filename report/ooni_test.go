@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/rstprobe/rstprobe/internal/diagnosis"
 	"github.com/rstprobe/rstprobe/report/ooni/oonitest"
 )
 
@@ -72,6 +73,7 @@ func TestOONI(t *testing.T) {
 		},
 		"closed_port":         {syn + " connect connection_refused", "portfiltering"},
 		"dns":                 {"urlgetter dnslookup://no.example resolve dns_nxdomain_error"},
+		"resolved":            {"urlgetter dnslookup://example.com", syn, "portfiltering"},
 		"no_route":            {syn + " connect network_unreachable"},
 		"interrupted":         {hello, hello + " tls_handshake interrupted"},
 		"interrupted_at_once": {syn + " top_level interrupted"},
@@ -100,7 +102,7 @@ func TestOONI(t *testing.T) {
 // TestOONIGolden: the whole of some, to be reviewed.
 func TestOONIGolden(t *testing.T) {
 	for _, ex := range attemptedExamples() {
-		if !slices.Contains([]string{"reset_v6", "injected_page", "closed_port", "dns"}, ex.name) {
+		if !slices.Contains([]string{"reset_v6", "injected_page", "closed_port", "dns", "resolved"}, ex.name) {
 			continue
 		}
 		var pretty bytes.Buffer
@@ -159,6 +161,39 @@ func TestOONIScrubs(t *testing.T) {
 				t.Errorf("%s does not say that something is missing: %s", ex.name, line)
 			}
 		}
+	}
+}
+
+// TestOONILookups: a look-up is told in the words that say why it failed, at
+// its own time, and once for all addresses of a name.
+func TestOONILookups(t *testing.T) {
+	for _, ex := range attemptedExamples() {
+		if ex.res.Lookup == nil {
+			continue
+		}
+		for _, failure := range []diagnosis.LookupFailure{
+			"", diagnosis.NoSuchName, diagnosis.NoAddress, diagnosis.UselessAddress, diagnosis.ResolverFails, diagnosis.ResolverSilent, diagnosis.LookupInterrupted, diagnosis.LookupFails,
+		} {
+			ex.res.Lookup.Failure = failure
+			line := ooniLines(t, New(ex.res, meta))[0]
+			var got oneLine
+			if err := json.Unmarshal(line, &got); err != nil {
+				t.Fatal(err)
+			}
+			if f := got.Keys.Failure; failure == "" && f != nil || failure != "" && (f == nil || *f != string(failure)) {
+				t.Errorf("%s: failure %q is told by %s", ex.name, failure, line)
+			}
+		}
+	}
+	res := attemptedExamples()[slices.IndexFunc(attemptedExamples(), func(ex example) bool { return ex.name == "resolved" })].res
+	first, second := New(res, meta), New(res, meta)
+	second.Target.IP = addr6(3)
+	var b bytes.Buffer
+	if err := OONI(&b, []Document{first, second}); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(b.String(), `"dnslookup://`); n != 1 {
+		t.Errorf("the look-up is told %d times:\n%s", n, &b)
 	}
 }
 
@@ -245,6 +280,8 @@ func TestOONIReaderIsStrict(t *testing.T) {
 		{"own address", hello, `"probe_ip":"127.0.0.1"`, `"probe_ip":"10.9.0.1"`},
 		{"AS without digits", hello, `"probe_asn":"AS0"`, `"probe_asn":"AS"`},
 		{"key of the backend", hello, `"report_id":""`, `"report_id":"","bucket_date":"2026-01-02"`},
+		{"no platform", hello, `"platform":"linux",`, ``},
+		{"a side with nothing of ours", lines[len(lines)-2], `"x_rstprobe":{`, `"x_rstprobe":null,"x_more":{`},
 		{"null list", hello, `"queries":[]`, `"queries":null`},
 		{"success that failed", hello, `"success":true`, `"success":false`},
 		{"iterations out of order", trace, `"ttl":2`, `"ttl":1`},

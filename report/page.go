@@ -74,27 +74,18 @@ const mostZoned = 39 + len("%") + 16
 
 // htmlPathTable is the path as a table, with the boxes between its rows.
 func htmlPathTable(d Document) htmlTable {
-	out := htmlTable{Class: "path", Header: append(header[:len(header):len(header)], "")}
-	box := func(m mark) { out.Rows = append(out.Rows, htmlRow{Class: "box", Wide: "BOX " + m.text}) }
-	all := d.marks()
-	marks := all
-	for _, h := range d.Path.Hops {
-		for ; len(marks) > 0 && marks[0].after < h.TTL; marks = marks[1:] {
-			box(marks[0])
-		}
-		row := htmlRow{Cells: append(h.cells(), h.note())}
-		row.Cells[1] = cut(clean(row.Cells[1], true), mostZoned)
-		if inside(h.TTL, all) {
-			row.Cells[0] = "? " + row.Cells[0]
-		}
-		if interferes(h.Test) {
-			row.Class = "bad"
-		}
-		out.Rows = append(out.Rows, row)
-	}
-	for _, m := range marks {
-		box(m)
-	}
+	out := htmlTable{Class: "path", Header: append(header[:len(header):len(header)], "name", "network")}
+	d.eachRow(d.pathRows(),
+		func(m mark) { out.Rows = append(out.Rows, htmlRow{Class: "box", Wide: "BOX " + m.text}) },
+		func(r pathRow) {
+			row := htmlRow{Cells: append(r.cells, r.name, r.network)}
+			row.Cells[0] = join(" ", r.gutter, row.Cells[0])
+			row.Cells[1] = cut(clean(row.Cells[1], true), mostZoned)
+			if interferes(r.test) {
+				row.Class = "bad"
+			}
+			out.Rows = append(out.Rows, row)
+		})
 	return out
 }
 

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -52,7 +53,7 @@ func (p *printer) strokes() strokes {
 func (p *printer) path(d Document) {
 	p.newline()
 	p.wrap("", "", d.pathTitle(), "")
-	marks, rows := d.marks(), d.pathRows()
+	rows := d.pathRows()
 	widths := make([]int, len(header))
 	for i := range rows {
 		for j, c := range rows[i].cells {
@@ -67,20 +68,14 @@ func (p *printer) path(d Document) {
 	if len(rows) > 0 {
 		p.row(pathRow{cells: header}, widths)
 	}
-	next, network := 0, "" // mark, and the network that the line before belongs to
-	for _, r := range rows {
-		for ; next < len(marks) && marks[next].after < r.first; next++ {
-			p.mark(marks[next])
-		}
+	network := "" // that the line before belongs to
+	d.eachRow(rows, p.mark, func(r pathRow) {
 		if r.known && r.network != network {
 			p.network(r.network)
 			network = r.network
 		}
 		p.row(r, widths)
-	}
-	for ; next < len(marks); next++ {
-		p.mark(marks[next])
-	}
+	})
 	if len(rows) > 0 {
 		p.wrap("", "  ", legend, "")
 	}
@@ -110,7 +105,7 @@ type pathRow struct {
 	gutter        string
 	cells         []string
 	control, test traceroute.Answer
-	note          string
+	name          string // of the router, or what else tells who it is
 	known         bool   // the router has an address, so that its network may be known
 	network       string // "": unknown
 }
@@ -126,18 +121,60 @@ func (r pathRow) answer(cell int) (traceroute.Answer, bool) {
 	return "", false
 }
 
+// hops are those of the path; the server says who it is by answering.
+func (d Document) hops() []Hop {
+	hops := slices.Clone([]Hop(d.Path.Hops))
+	for i := range hops {
+		h := &hops[i]
+		if h.TTL != d.Path.ServerTTL || h.IP.IsValid() {
+			continue
+		}
+		if h.IP = d.serverIP(); h.IP == d.Target.IP {
+			h.Identity = d.Target.Identity
+		}
+	}
+	return hops
+}
+
+// serverIP is who answers at the server's TTL; results of versions that did not
+// keep it have the target there.
+func (d Document) serverIP() netip.Addr {
+	if d.Path.ServerIP.IsValid() {
+		return d.Path.ServerIP
+	}
+	return d.Target.IP
+}
+
+// standsIn reports whether it is the control address, and no address of the
+// target's, that answered.
+func (d Document) standsIn() bool { return d.Target.IP.IsValid() && d.serverIP() != d.Target.IP }
+
+// eachRow goes along the path: the boxes and the rows, nearest first.
+func (d Document) eachRow(rows []pathRow, box func(mark), row func(pathRow)) {
+	marks := d.marks()
+	for _, r := range rows {
+		for ; len(marks) > 0 && marks[0].after < r.first; marks = marks[1:] {
+			box(marks[0])
+		}
+		row(r)
+	}
+	for _, m := range marks {
+		box(m)
+	}
+}
+
 // pathRows are the hops as lines.
 func (d Document) pathRows() []pathRow {
 	marks := d.marks()
 	var rows []pathRow
-	hops := []Hop(d.Path.Hops)
+	hops := d.hops()
 	for len(hops) > 0 {
 		n := silentHops(hops, marks)
 		h := hops[0]
-		if h.TTL == d.Path.ServerTTL && !h.IP.IsValid() { // a server says who it is by answering
-			h.IP, h.Identity = d.Target.IP, d.Target.Identity
+		r := pathRow{first: h.TTL, cells: h.cells(), control: h.Control, test: h.Test, name: h.Name}
+		if h.TTL == d.Path.ServerTTL && d.standsIn() {
+			r.name = join(" ", "(control address)", h.Name)
 		}
-		r := pathRow{first: h.TTL, cells: h.cells(), control: h.Control, test: h.Test, note: h.Name}
 		r.known, r.network = h.IP.IsValid(), h.Network.text()
 		if inside(h.TTL, marks) {
 			r.gutter = "?"
@@ -169,7 +206,7 @@ func silentHops(hops []Hop, marks []mark) int {
 }
 
 // row prints the cells of a line, the last one coloured, and as much of its
-// note as there is room for.
+// name as there is room for.
 func (p *printer) row(r pathRow, widths []int) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-1s", r.gutter)
@@ -187,8 +224,8 @@ func (p *printer) row(r pathRow, widths []int) {
 			b.WriteString(c + pad)
 		}
 	}
-	if note := p.clean(r.note); note != "" {
-		b.WriteString("  " + p.fit(note, columns-width-2))
+	if name := p.clean(r.name); name != "" {
+		b.WriteString("  " + p.fit(name, columns-width-2))
 	}
 	p.b.WriteString(p.line(b.String()) + "\n")
 }

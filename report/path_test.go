@@ -49,6 +49,75 @@ func farAway() Document {
 	return d
 }
 
+// elsewhere is a server that never answered, behind a box that drops what is for
+// it, and the way to its control address.
+func elsewhere() Document {
+	res := result(probe.Interference, "", diagnosis.Test{
+		Kind: probe.SYN, Verdict: probe.Verdict{Outcome: probe.Drop, Author: probe.InPath, Counts: probe.Counts{TestBad: 3, TestTotal: 3}},
+		Location: &traceroute.Location{After: point(2), At: point(3), Method: traceroute.SYNSweep, Votes: 3, Rounds: 3},
+	})
+	const none = traceroute.Silent
+	res.Path = path(te, te, none, none, none, none, none)
+	res.Path.Server, res.Path.Hops[6].Addr = netip.MustParseAddr("10.9.6.3"), netip.Addr{}
+	return New(res, meta)
+}
+
+// TestControlAddressIsNotTheServer: where nothing but the control address
+// answers, nobody says that the server does.
+func TestControlAddressIsNotTheServer(t *testing.T) {
+	d := elsewhere()
+	var text, md, page strings.Builder
+	for _, err := range []error{Text(&text, d, Style{}), Markdown(&md, d), HTML(&page, []Document{d})} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, got := range map[string]string{"text": text.String(), "markdown": md.String(), "html": page.String(), "picture": strings.Join(d.route().told(), "|") + d.route().Legend[2].Word, "explain": d.showedPath()} {
+		for _, no := range []string{"the server is hop", "the server answer", "|the server|"} {
+			if strings.Contains(got, no) {
+				t.Errorf("%s says %q", name, no)
+			}
+		}
+	}
+	for got, want := range map[string]string{
+		text.String(): "\n   7  10.9.6.3  8.64  @ server   . silent   (control address)\n",
+		md.String():   "\n| 7 | 10.9.6.3 | 8.64 | server | silent | (control address) |  |\n",
+		page.String(): "<td>10.9.6.3</td><td>8.64</td><td>server</td><td>silent</td><td>(control address)</td>",
+		d.pathTitle(): "Path: the server did not answer; the control address 10.9.6.3 is hop 7",
+		strings.Join(d.route().told(), "|") + "|" + d.route().Legend[2].Word: "7 10.9.6.3|the control address|8.64 ms|the control address answered",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+}
+
+// TestTablesNameTheServer: every kind of table has the address of a server that
+// no router spoke of, and names and networks in columns of their own.
+func TestTablesNameTheServer(t *testing.T) {
+	res := inPathReset()
+	res.Path.Hops[6].Addr = netip.Addr{}
+	d := New(res, meta)
+	var text, md strings.Builder
+	for _, err := range []error{Text(&text, d, Style{}), Markdown(&md, d)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	table := htmlPathTable(d)
+	last := strings.Join(table.Rows[len(table.Rows)-1].Cells, " | ")
+	for got, want := range map[string]string{
+		text.String():                   "7  10.9.6.2  8.64  @ server",
+		md.String():                     "| 7 | 10.9.6.2 | 8.64 | server | - | web7.hosting.example | AS64501 Example Hosting, NL |",
+		last:                            "7 | 10.9.6.2 | 8.64 | server | - | web7.hosting.example | AS64501 Example Hosting, NL",
+		strings.Join(table.Header, " "): "hop address ms control test name network",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+}
+
 // TestPathFits: no line of the path is wider than the terminal of a ticket,
 // whatever the network says and however the text is drawn.
 func TestPathFits(t *testing.T) {

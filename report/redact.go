@@ -24,7 +24,7 @@ type Redactor struct {
 	hops int
 
 	mu     sync.Mutex
-	asked  map[netip.Addr]bool // what was sent to on purpose
+	asked  map[netip.Addr]bool // what was sent to on purpose, and other addresses of a target's name
 	own    map[netip.Addr]bool
 	near   map[netip.Addr]int        // routers to hide, and their TTL
 	far    map[netip.Addr]bool       // routers behind them
@@ -70,6 +70,14 @@ func (r *Redactor) Document(d Document) Document {
 	defer r.mu.Unlock()
 	r.learn(d)
 	d = rewritten(reflect.ValueOf(d), r.text, r.addr).Interface().(Document)
+	r.blur(d)
+	hops := r.hops
+	d.Redacted = &hops
+	return d
+}
+
+// blur takes out, in place, what tells whose the nearest routers are.
+func (r *Redactor) blur(d Document) {
 	for i, h := range d.Path.Hops {
 		if h.TTL <= r.hops { // no more than these: whatever else is known tells whose router it is
 			d.Path.Hops[i] = Hop{TTL: h.TTL, IP: h.IP, RTTMS: h.RTTMS, Control: h.Control, Test: h.Test, Sent: h.Sent, Answered: h.Answered, Altered: h.Altered}
@@ -80,9 +88,6 @@ func (r *Redactor) Document(d Document) Document {
 			l.Network = Network{}
 		}
 	}
-	hops := r.hops
-	d.Redacted = &hops
-	return d
 }
 
 // locations are all places that a document names.
@@ -140,10 +145,11 @@ func (w redactingWriter) Write(b []byte) (int, error) {
 
 // learn takes from a document what is to be hidden and what may be shown.
 func (r *Redactor) learn(d Document) {
-	if d.SourceIP.IsValid() && !d.SourceIP.IsLoopback() { // which is everybody's
-		r.own[plainAddr(d.SourceIP)] = true
-	}
+	r.us(d.SourceIP)
 	r.show(d.Target.IP)
+	if d.Lookup != nil {
+		r.show(d.Lookup.Answers...) // which are the target's
+	}
 	typed := func(s string) {
 		findAddresses([]byte(s), func(_, _ int, a netip.Addr) bool { r.show(a); return true })
 	}
@@ -178,6 +184,13 @@ func (r *Redactor) learn(d Document) {
 				r.router(i+1, ip)
 			}
 		}
+	}
+}
+
+// us notes an address of ours. Loopback is everybody's.
+func (r *Redactor) us(a netip.Addr) {
+	if a.IsValid() && !a.IsLoopback() {
+		r.own[plainAddr(a)] = true
 	}
 }
 

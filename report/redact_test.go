@@ -241,6 +241,14 @@ func TestRedactLive(t *testing.T) {
 	if diff := cmp.Diff("IP 192.0.2.100.40000 > 10.9.6.2.443: Flags [S]\nIP 192.0.2.101 > 192.0.2.100: ICMP time exceeded\n", b.String()); diff != "" {
 		t.Errorf("trace (-want +got):\n%s", diff)
 	}
+	// A port that could be the end of an address is none.
+	for _, port := range []int{9, 80, 255} {
+		b.Reset()
+		fmt.Fprintf(r.Writer(&b), "IP %v.40000 > %v.%d: Flags [S]", source, server, port)
+		if want := fmt.Sprintf("IP 192.0.2.100.40000 > 10.9.6.2.%d: Flags [S]", port); b.String() != want {
+			t.Errorf("trace %q, want %q", b.String(), want)
+		}
+	}
 	// The document keeps to the stand-ins that were given.
 	d := r.Document(New(inPathReset(), meta))
 	if d.SourceIP.String() != "192.0.2.100" || d.Path.Hops[0].IP.String() != "192.0.2.101" || d.Path.Hops[1].IP != router(2) {

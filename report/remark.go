@@ -64,7 +64,7 @@ func (d Document) remarks() []string {
 	}
 	for _, h := range d.Path.Hops {
 		if h.Answered > 0 && h.Answered < h.Sent { // a silent one is marked as such
-			rates = append(rates, fmt.Sprintf("hop %d answered %d of %d", h.TTL, h.Answered, h.Sent))
+			rates = append(rates, fmt.Sprintf("hop %d answered %d of %d control packets", h.TTL, h.Answered, h.Sent))
 		}
 		for _, a := range h.Altered {
 			out = append(out, a.text())

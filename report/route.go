@@ -125,7 +125,7 @@ func (r *routeLayout) draw() *routeDrawing {
 	top := r.y
 	r.here()
 	next, group := 0, 0
-	hops := r.doc.Path.Hops
+	hops := r.doc.hops()
 	networks := networks(hops)
 	for i := 0; i < len(hops); {
 		for ; next < len(r.marks) && r.marks[next].after < hops[i].TTL; next++ {
@@ -202,6 +202,14 @@ func (r *routeLayout) silent(hops []Hop) int {
 	return n
 }
 
+// server names who answers at the end.
+func (r *routeLayout) server() string {
+	if r.doc.standsIn() {
+		return "control address"
+	}
+	return "server"
+}
+
 // stop draws a hop, or several silent ones.
 func (r *routeLayout) stop(from, to Hop) {
 	s := stop{from: from, to: to, y: r.y}
@@ -223,14 +231,11 @@ func (r *routeLayout) stop(from, to Hop) {
 	case !from.IP.IsValid() && from.Control != traceroute.FromServer:
 		h.Words = []caption{{X: routeText, Y: line, Text: "silent"}}
 	default:
-		if from.Control == traceroute.FromServer && !from.IP.IsValid() {
-			from.IP = r.doc.Target.IP
-		}
 		address := cut(clean(from.cells()[1], true), mostAddress)
 		h.Address = caption{X: routeText, Y: line, Text: address}
 		h.Long = utf8.RuneCountInString(address) > longAddress
 		if from.Control == traceroute.FromServer {
-			say("the server")
+			say("the " + r.server())
 		}
 		if name := clean(from.Name, true); name != "" {
 			say(cut(name, hopLetters))

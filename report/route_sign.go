@@ -70,6 +70,9 @@ func (r *routeLayout) legend() {
 		if slices.Contains(r.used, a) {
 			sign := signAt(a, 10, 10)
 			sign.Word = signWords[a]
+			if a == traceroute.FromServer {
+				sign.Word = "the " + r.server() + " answered"
+			}
 			r.drawing.Legend = append(r.drawing.Legend, *sign)
 		}
 	}

@@ -83,10 +83,10 @@ func (s *Saved) add(raw json.RawMessage) error {
 		return err
 	}
 	switch {
+	case head.Version != nil && *head.Version != SchemaVersion: // whatever has become of the other keys
+		return fmt.Errorf("schema_version is %d, and this rstprobe reads %d: use the version that wrote it", *head.Version, SchemaVersion)
 	case head.Version == nil || head.Target == nil && head.Position == nil:
 		return errors.New("this is no result of rstprobe: write the name of a file that --json or -o wrote")
-	case *head.Version != SchemaVersion:
-		return fmt.Errorf("schema_version is %d, and this rstprobe reads %d: use the version that wrote it", *head.Version, SchemaVersion)
 	case head.Position != nil:
 		var c Capture
 		if err := json.Unmarshal(raw, &c); err != nil {

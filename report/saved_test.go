@@ -37,6 +37,7 @@ func TestReadSaved(t *testing.T) {
 		{"no JSON", doc + "\nhello", [2]int{1, 0}, "line 2, column 1: invalid character 'h'"},
 		{"mistake within", doc + "\n" + `{"schema_version":1,` + "\n" + `  "target":{?}}`, [2]int{1, 0}, "line 3, column 13: invalid character '?'"},
 		{"number as text", `{"schema_version":"1"}`, [2]int{}, "schema_version holds a string"},
+		{"another version with other keys", `{"schema_version":2,"goal":{}}`, [2]int{}, "line 1, column 1: schema_version is 2, and this rstprobe reads 1"},
 		{"another version", `{"schema_version":2,"target":{}}`, [2]int{}, "line 1, column 1: schema_version is 2, and this rstprobe reads 1"},
 		{"other JSON", ` {"a":1}`, [2]int{}, "line 1, column 2: this is no result of rstprobe"},
 		{"a list of numbers", `[1]`, [2]int{}, "line 1, column"},

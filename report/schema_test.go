@@ -105,8 +105,9 @@ func TestContractExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	later := []string{
-		"attempts", "redacted", "waited_ms", "wait_share", "rerouted", "interrupted", "packets_sent", "packets_dropped", "exchanges", "steps",
+		"attempts", "lookup", "platform", "redacted", "waited_ms", "wait_share", "rerouted", "interrupted", "packets_sent", "packets_dropped", "exchanges", "steps", "settings",
 		"boxes", "flows", "matrix", "residual", // of a test
+		"server_ip",                   // of the path
 		"sent", "answered", "altered", // of a hop
 		"as_owner", "country", // of an address
 	}

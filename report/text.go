@@ -37,7 +37,7 @@ func Text(w io.Writer, d Document, style Style) error {
 		p.matrix(t.Matrix)
 	}
 	p.newline()
-	p.wrap("Settings: ", "  ", d.settings(style.Verbose), "")
+	p.wrap("Settings: ", "  ", d.origin(style.Verbose), "")
 	if len(d.Tests) > 0 {
 		p.b.WriteString("Again: " + p.clean(d.command()) + "\n") // on one line, to be copied
 	}
@@ -82,7 +82,7 @@ func (p *printer) verdict(d Document) {
 	if warning := d.rerouted(); warning != "" {
 		p.wrap("REROUTED: ", "  ", warning, yellow)
 	}
-	p.wrap("Target: ", "  ", d.target(), "")
+	p.wrap("Target: ", "  ", d.targetText(), "")
 	if known := d.Target.Identity.text(); known != "" {
 		p.wrap("Server: ", "  ", known, "")
 	}

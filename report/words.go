@@ -32,20 +32,6 @@ var authorText = map[probe.Author]string{
 	probe.Undetermined: "the evidence does not tell",
 }
 
-// outcomeText says what happened; behind the word itself.
-var outcomeText = map[probe.Outcome]string{
-	probe.OK:               "answered like the control",
-	probe.Reset:            "a TCP reset ended the connection",
-	probe.Fin:              "the connection was closed without an answer",
-	probe.Drop:             "a packet of ours was never acknowledged",
-	probe.Stall:            "acknowledged, then silence",
-	probe.InjectedResponse: "another answer came than the server's own",
-	probe.Alert:            "a TLS alert refused it",
-	probe.Refused:          "a reset answered our SYN",
-	probe.Unreachable:      "an ICMP error says that the target cannot be reached",
-	probe.Inconclusive:     "too few trials, or they do not agree",
-}
-
 var methodText = map[traceroute.Method]string{
 	traceroute.CodedBurst:        "one connection, one stamped copy per TTL",
 	traceroute.TimedSteps:        "one connection, one copy per step",
@@ -79,25 +65,19 @@ type field struct {
 
 // fields is what to say about a test, for any kind of text.
 func (t Test) fields(verbose bool) []field {
-	outcome := join(": ", fmt.Sprintf("%s at stage %s, trigger %s", t.Outcome, t.Stage, t.Trigger), outcomeText[t.Outcome])
-	if t.Outcome == probe.OK {
-		outcome = "ok, like the control"
-	}
-	out := []field{{"outcome", []string{outcome}}}
+	out := []field{{"outcome", []string{t.happened()}}}
 	if t.Outcome != probe.OK {
 		out = append(out,
 			field{"author", []string{join(": ", string(t.Author), authorText[t.Author])}},
 			field{"cause", []string{cmp.Or(join(": ", string(t.Cause), CauseText(t.Cause)), "none named")}})
 	}
-	out = append(out, field{"confidence", []string{fmt.Sprintf("%s; bad: test %s, control %s", t.Confidence,
-		share(t.Counts.TestBad, t.Counts.TestTotal, verbose),
-		share(t.Counts.ControlBad, t.Counts.ControlTotal, verbose))}})
+	out = append(out, field{"confidence", []string{t.sureness(verbose)}})
 	if l := t.Location; l != nil {
 		items := []string{l.place()}
 		if network := l.Network.text(); network != "" {
 			items = append(items, "in the network of "+network)
 		}
-		items = append(append(items, l.how()), evidenceItems(l.Evidence, verbose)...)
+		items = append(append(items, l.how()), evidenceItems(t.placeEvidence(), verbose)...)
 		out = append(out, field{"place", items})
 	}
 	if len(t.Boxes) > 0 {
@@ -133,9 +113,9 @@ func evidenceItems(evidence []Evidence, verbose bool) []string {
 			s = "[decisive] " + s
 		}
 		if len(e.Packets) > 0 {
-			s += " (" + plural(len(e.Packets), "packet", "packets") + " " + ranges(e.Packets) + ")"
+			s += " (" + packetList(e.Packets) + ")"
 		}
-		if verbose {
+		if verbose && e.Supports != probe.Undetermined {
 			s += " -> " + string(e.Supports)
 		}
 		out = append(out, s)
@@ -203,11 +183,13 @@ func (d Document) pathTitle() string {
 		return "Path: not traced"
 	case d.Path.ServerTTL == 0:
 		return "Path: the server did not answer"
+	case d.standsIn():
+		return fmt.Sprintf("Path: the server did not answer; the control address %s is hop %d", d.serverIP(), d.Path.ServerTTL)
 	}
 	return fmt.Sprintf("Path: the server is hop %d", d.Path.ServerTTL)
 }
 
-// cells are the columns of a hop but its note.
+// cells are the columns of a hop but its name and network.
 func (h Hop) cells() []string {
 	address, rtt := "*", "-"
 	if h.IP.IsValid() {
@@ -227,75 +209,17 @@ func (h Hop) cells() []string {
 
 func answer(a traceroute.Answer) string { return cmp.Or(answerText[a], string(a)) }
 
-// note is what else is known about a hop.
-func (h Hop) note() string {
-	return join(" ", h.number(), h.Country, h.Name, h.ASOwner)
-}
-
-// settings says how the result came about.
-func (d Document) settings(verbose bool) string {
-	s := fmt.Sprintf("rstprobe %s, mode %s, started %s, took %s ms", d.Version, d.Mode,
-		d.StartedAt.Format("2006-01-02T15:04:05.000Z07:00"), strconv.FormatFloat(d.DurationMS, 'f', -1, 64))
-	if d.WaitedMS > 0 {
-		s += fmt.Sprintf(" (%s s or %.0f %% of it waiting for blocks to end)", seconds(d.WaitedMS), 100*d.WaitShare)
-	}
-	s += fmt.Sprintf(", %s sent", count(d.PacketsSent, "packet", "packets"))
-	if d.PacketsDropped > 0 {
-		s += fmt.Sprintf(", %s DROPPED by our own kernel (confidence is lower)", count(d.PacketsDropped, "answer", "answers"))
-	}
-	if d.SourceIP.IsValid() {
-		s += ", from " + d.SourceIP.String()
-	}
-	if d.Redacted != nil {
-		s += ", REDACTED: stand-ins of 192.0.2.0/24 or 2001:db8::/32 for our address"
-		if n := *d.Redacted; n > 0 {
-			s += fmt.Sprintf(" and the first %s", count(n, "hop", "hops"))
-		}
-	}
-	if verbose {
-		s += ", run " + d.RunID
-	}
-	return s
-}
-
 // target is what was probed, in the user's words and as an address.
-func (d Document) target() string {
+func (d Document) target() (input, address string) {
 	if !d.Target.IP.IsValid() {
-		return d.Target.Input + " (not resolved)"
+		return d.Target.Input, "not resolved"
 	}
-	return fmt.Sprintf("%s (%s)", d.Target.Input, netip.AddrPortFrom(d.Target.IP, d.Target.Port))
+	return d.Target.Input, netip.AddrPortFrom(d.Target.IP, d.Target.Port).String()
 }
 
-// command asks the same questions again.
-func (d Document) command() string {
-	words := []string{"rstprobe", d.Target.Input}
-	names := map[probe.Kind][]string{}
-	for _, t := range d.Tests {
-		names[t.Kind] = append(names[t.Kind], t.Name)
-	}
-	if _, ok := names[probe.SYN]; ok {
-		words = append(words, "--syn")
-	}
-	for _, k := range []probe.Kind{probe.SNI, probe.Host} {
-		if n := names[k]; len(n) > 0 {
-			words = append(words, "--"+string(k)+"="+strings.Join(n, ","))
-		}
-	}
-	for i, w := range words {
-		words[i] = quote(w)
-	}
-	return strings.Join(words, " ")
-}
-
-// quote quotes a word for a POSIX shell where it has to be.
-func quote(s string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.,:/@%+=", r)
-	}
-	if s != "" && strings.TrimFunc(s, plain) == "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+func (d Document) targetText() string {
+	input, address := d.target()
+	return input + " (" + address + ")"
 }
 
 // share is "bad of total", verbosely with its 95 % Wilson score interval:
@@ -311,26 +235,6 @@ func share(bad, total int, verbose bool) string {
 	reach := z * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
 	low, high := (middle-reach)/(1+z*z/n), (middle+reach)/(1+z*z/n)
 	return fmt.Sprintf("%s (95 %% interval %.0f..%.0f %%)", s, 100*max(0, low), 100*min(1, high))
-}
-
-// ranges writes ascending numbers as 1-3, 7.
-func ranges(numbers []int) string {
-	var b strings.Builder
-	for i := 0; i < len(numbers); {
-		j := i + 1
-		for j < len(numbers) && numbers[j] == numbers[j-1]+1 {
-			j++
-		}
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(strconv.Itoa(numbers[i]))
-		if j > i+1 {
-			b.WriteString("-" + strconv.Itoa(numbers[j-1]))
-		}
-		i = j
-	}
-	return b.String()
 }
 
 // join joins the parts that are not empty.

@@ -84,6 +84,20 @@ func (s Search) Boxes(method Method) []Box {
 	return boxes
 }
 
+// Place is where the box of which the facts tell stands, and all of them where
+// there are several. The place is then the nearest one's: what the others sent
+// says nothing about it.
+func (s Search) Place(f probe.Sweeps, method Method) (*Location, []Box) {
+	boxes := s.Boxes(method)
+	if len(boxes) < 2 {
+		return s.Locate(f, method), nil
+	}
+	if l := boxes[0].Location; l != nil {
+		return l, boxes
+	}
+	return s.Locate(f, method), boxes
+}
+
 // kind is what a print has in common with those of a box that makes up TTL
 // and window anew for each packet.
 func (p Print) kind() Print {

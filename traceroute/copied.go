@@ -34,7 +34,7 @@ func (s Search) Copied(pairs []TTLPair) *Location {
 	return &Location{
 		After: s.point(after), At: s.point(at), Method: CopiedTTLs, Votes: len(pairs), Rounds: len(pairs),
 		ForwardHops: max(0, at-1), Evidence: []probe.Evidence{{Rule: "half-of-copied-ttl", Packets: []int{}, Detail: fmt.Sprintf(
-			"what came has our own TTL, less %d routers on both ways together; %s", both, how)}},
+			"what came has our own TTL, less %s on both ways together; %s", routers(both), how)}},
 	}
 }
 

@@ -192,7 +192,7 @@ func TestLocate(t *testing.T) {
 	}{
 		{"a tap at router 3", three(tap(3, 3)), 2, 3, 3, 3, 3, "two-rulers"},
 		{"a filter behind router 3's TTL check", three(taken(4, 3)), 3, 4, 3, 3, 3, "two-rulers"},
-		{"a box at router 1", three(taken(1, 1)), 0, 1, 1, 1, 1, "two-rulers"},
+		{"a box at router 1, or a filter of this machine", three(taken(1, 1)), 0, 1, 0, 0, 1, "no-router-crossed"},
 		{"a filter behind router 1", three(taken(2, 1)), 1, 2, 1, 1, 1, "two-rulers"},
 		{"a filter behind the last router", ended(three(harmless()), ttlFrom(6)), 6, 7, 6, 6, 6, "two-rulers"},
 		{"the server", ended(three(harmless()), serverTTL), 6, 7, 0, 6, 7, ""},

@@ -45,8 +45,9 @@ type Hop struct {
 
 // Path is what lies between us and the server.
 type Path struct {
-	ServerTTL int   // the smallest TTL at which the server answers; 0: it never did
-	Hops      []Hop // ascending by TTL, 1 … ServerTTL (or as far as was probed)
+	ServerTTL int        // the smallest TTL at which the server answers; 0: it never did
+	Server    netip.Addr // who answers there: the target, or in its stead the control address; invalid: not known
+	Hops      []Hop      // ascending by TTL, 1 … ServerTTL (or as far as was probed)
 }
 
 // Method names a localiser.

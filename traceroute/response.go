@@ -48,7 +48,7 @@ func (s Search) Response() *Location {
 		Votes: len(packets), Rounds: rounds, ReverseHops: crossed + 1,
 	}
 	loc.Evidence = append(loc.Evidence, probe.Evidence{Rule: "way-back", Packets: packets, Detail: fmt.Sprintf(
-		"what it sent crossed %d routers on the way back, the server's packets %d; no copy that ended before the server drew it, so the place is read from the way back alone, which need not be the way out", crossed, far)})
+		"what it sent crossed %s on the way back, the server's packets %d; no copy that ended before the server drew it, so the place is read from the way back alone, which need not be the way out", routers(crossed), far)})
 	return loc
 }
 

@@ -26,6 +26,13 @@ func (s Search) measureReverse(loc *Location, f probe.Sweeps) {
 	switch {
 	case before && !at:
 		loc.Device = &loc.After
+	case at && !before && loc.After.TTL == 0:
+		// A filter of this machine itself crosses no router either.
+		loc.Evidence = append(loc.Evidence, probe.Evidence{
+			Rule: "no-router-crossed", Packets: []int{},
+			Detail: "what it sent crossed no router on the way back: it comes from hop 1, or from this machine itself",
+		})
+		return
 	case at && !before && loc.At.TTL < f.ServerTTL:
 		loc.Device = &loc.At
 	case at && !before:
@@ -37,13 +44,13 @@ func (s Search) measureReverse(loc *Location, f probe.Sweeps) {
 		loc.ForwardHops = device.TTL
 		loc.Evidence = append(loc.Evidence, probe.Evidence{
 			Rule: "two-rulers", Packets: []int{},
-			Detail: fmt.Sprintf("what it sent crossed %d routers on the way back, as ICMP errors of hop %d do", hops, device.TTL),
+			Detail: fmt.Sprintf("what it sent crossed %s on the way back, as ICMP errors of hop %d do", routers(hops), device.TTL),
 		})
 		return
 	}
 	loc.Evidence = append(loc.Evidence, probe.Evidence{
 		Rule: "rulers-disagree", Packets: []int{},
-		Detail: fmt.Sprintf("what it sent crossed %d routers on the way back by its TTL, which fits neither end of the segment: the TTL is not its own, or the way back is another", hops),
+		Detail: fmt.Sprintf("what it sent crossed %s on the way back by its TTL, which fits neither end of the segment: the TTL is not its own, or the way back is another", routers(hops)),
 	})
 }
 
@@ -115,4 +122,12 @@ func (s Search) measuredFrom(ttl int) (int, bool) {
 		}
 	}
 	return 0, false
+}
+
+// routers is that many of them, in words.
+func routers(n int) string {
+	if n == 1 {
+		return "1 router"
+	}
+	return fmt.Sprintf("%d routers", n)
 }

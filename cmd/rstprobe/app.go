@@ -178,8 +178,10 @@ func misplaced(c *cli.Context) error {
 		if outer.Command == nil {
 			continue
 		}
-		if names := outer.LocalFlagNames(); len(names) > 0 {
-			return usagef("--%s means nothing for %s", names[0], c.Command.Name)
+		for _, f := range outer.App.Flags { // the library lists short names among the long ones
+			if outer.IsSet(f.Names()[0]) {
+				return usagef("--%s means nothing for %s", f.Names()[0], c.Command.Name)
+			}
 		}
 	}
 	return nil
@@ -191,6 +193,7 @@ func (p *program) shortUsage() error {
        rstprobe trace TARGET [flags]
        rstprobe explain FILE [flags]
        rstprobe report FILE... [flags]
+       rstprobe doctor [TARGET...]
        rstprobe demo [CASE]
 `)
 	return usagef("no target")

@@ -95,15 +95,19 @@ func TestUsageErrors(t *testing.T) {
 		{"two payloads", "trace clean.example --syn --sni", "one payload"},
 		{"two names", "trace clean.example --sni=a.example,b.example", "one payload"},
 		{"flag of another command", "demo --sni", "--sni means nothing for demo"},
+		{"flag of another command, short", "demo kernel-sni-reject -n", "--no-names means nothing for demo"},
+		{"flag of another command, digit", "doctor -4", "--ipv4 means nothing for doctor"},
 		{"flag of another command, value", "trace clean.example --trace always", "--trace means nothing for trace"},
 		{"unknown case", "demo nosuch", "demo --list"},
 		{"part of a case", "demo res", "did you mean reset?"},
+		{"case that no kernel can build", "demo forked", "the case forked cannot be built on a real kernel, only in a test: write one of demo --list"},
+		{"part of such a case", "demo fork", "there is no case \"fork\": demo --list shows them"},
 		{"two cases", "demo reset drop", "demo runs one case"},
 		{"list and case", "demo --list reset", "--list takes no case"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			f := fakeSystem{demos: []cases.Case{{Name: "reset"}, {Name: "drop"}}}
+			f := fakeSystem{demos: []cases.Case{{Name: "reset"}, {Name: "forked", Simulated: true}, {Name: "drop"}}}
 			got := f.run(t.Context(), "clean.example\n", strings.Fields(tt.line)...)
 			if got.code != exitUsage {
 				t.Errorf("exit code %d, want %d", got.code, exitUsage)

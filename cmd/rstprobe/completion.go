@@ -172,7 +172,7 @@ func (p *program) wordCandidates(app *cli.App, line *argv.Line) []candidate {
 		}
 	case command == "":
 	case command == "demo" && n == 0:
-		for _, dc := range p.sys.cases() {
+		for _, dc := range p.demos() {
 			add(dc.Name, dc.Doc)
 		}
 	case command == "explain-rule" && n == 0:

@@ -15,7 +15,7 @@ import (
 // completions are what the program offers behind words, without descriptions.
 func completions(t *testing.T, words ...string) []string {
 	t.Helper()
-	f := fakeSystem{demos: []cases.Case{{Name: "reset", Doc: "a box resets"}, {Name: "drop"}}}
+	f := fakeSystem{demos: []cases.Case{{Name: "reset", Doc: "a box resets"}, {Name: "forked", Simulated: true}, {Name: "drop"}}}
 	got := f.run(t.Context(), "", append([]string{completeCommand}, words...)...)
 	if got.code != 0 || got.stderr != "" {
 		t.Errorf("exit code %d, standard error %q", got.code, got.stderr)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -72,41 +73,26 @@ func commandLine(app *cli.App, command string, c *cli.Context) (*argv.Line, erro
 
 // checkConfig carries out, for each command, what it does with its flags
 // before the first packet, with the settings of a file alone, or else with
-// all that are in use.
+// all that are in use. Its error names every mistake.
 func (p *program) checkConfig(c *cli.Context, path string) error {
-	check := map[string]cli.ActionFunc{ // by command; the others' flags are read, but not compared
-		"":        func(c *cli.Context) error { _, err := p.optionsFrom(c); return err },
-		"trace":   func(c *cli.Context) error { _, err := p.optionsFrom(c); return err },
-		"explain": func(c *cli.Context) error { _, err := explainOptionsFrom(c); return err },
-		"demo":    func(c *cli.Context) error { _, err := outputFrom(c, report.CheckPath); return err },
+	check := &configCheck{program: p, Context: c, path: path, origins: map[string]bool{}}
+	if path == "" {
+		for _, err := range p.unknownVariables(p.app()) {
+			check.note(err)
+		}
 	}
-	origins := map[string]bool{}
 	for _, command := range configurable(p.app()) {
-		app := p.app()
-		do := check[command]
-		if do == nil {
-			do = func(*cli.Context) error { return nil }
+		used, err := check.try(command, func(string) bool { return true })
+		if err != nil { // what is wrong with each setting, and then with all together
+			for _, s := range used {
+				_, alone := check.try(command, func(flag string) bool { return flag == s.flag })
+				check.note(alone)
+			}
 		}
-		if command == "" {
-			app.Action = do
-		} else {
-			commandOf(app, command).Action = do
-		}
-		line, err := commandLine(app, command, c)
-		if err != nil {
-			return usageError{err}
-		}
-		sources, err := p.checkedSources(app, line, path)
-		if err != nil {
-			return err
-		}
-		used := apply(line, sources)
-		for _, s := range used {
-			origins[s.origin] = true
-		}
-		if err := blame(app.RunContext(c.Context, append([]string{app.Name}, line.Args()...)), line, used); err != nil {
-			return err
-		}
+		check.note(err)
+	}
+	if len(check.mistakes) > 0 {
+		return errors.Join(check.mistakes...)
 	}
 	what := path
 	if what == "" {
@@ -120,8 +106,62 @@ func (p *program) checkConfig(c *cli.Context, path string) error {
 		}
 		what = strings.Join(append([]string{"the environment"}, paths...), ", ")
 	}
-	_, err := fmt.Fprintf(p.stdout, "%s: no mistakes, settings: %d\n", what, len(origins))
+	_, err := fmt.Fprintf(p.stdout, "%s: no mistakes, settings: %d\n", what, len(check.origins))
 	return err
+}
+
+// configCheck is one run of config check.
+type configCheck struct {
+	*program
+	*cli.Context
+	path     string          // of the one file; "": all sources
+	origins  map[string]bool // of the settings
+	mistakes []error         // each once: several commands make the same
+}
+
+func (k *configCheck) note(err error) {
+	if err != nil && !slices.ContainsFunc(k.mistakes, func(e error) bool { return e.Error() == err.Error() }) {
+		k.mistakes = append(k.mistakes, err)
+	}
+}
+
+// try carries out what a command does with those of its settings that are
+// wanted, and returns them.
+func (k *configCheck) try(command string, wanted func(flag string) bool) ([]setting, error) {
+	app := k.app()
+	do := func(*cli.Context) error { return nil } // flags are read, but not compared
+	switch command {
+	case "", "trace":
+		do = func(c *cli.Context) error { _, err := k.optionsFrom(c); return err }
+	case "explain":
+		do = func(c *cli.Context) error { _, err := explainOptionsFrom(c); return err }
+	case "demo":
+		do = func(c *cli.Context) error { _, err := outputFrom(c, report.CheckPath); return err }
+	}
+	if command == "" {
+		app.Action = do
+	} else {
+		commandOf(app, command).Action = do
+	}
+	line, err := commandLine(app, command, k.Context)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	sources, err := k.checkedSources(app, line, k.path)
+	k.note(err)
+	for i, ask := range sources {
+		sources[i] = func(command string, f cli.Flag) (setting, bool) {
+			if !wanted(f.Names()[0]) {
+				return setting{}, false
+			}
+			return ask(command, f)
+		}
+	}
+	used := apply(line, sources)
+	for _, s := range used {
+		k.origins[s.origin] = true
+	}
+	return used, blame(app.RunContext(k.Context.Context, append([]string{app.Name}, line.Args()...)), line, used)
 }
 
 // checkedSources are the file at path, or else all sources.

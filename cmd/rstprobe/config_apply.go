@@ -20,6 +20,7 @@ func (p *program) configure(app *cli.App, line *argv.Line) ([]setting, error) {
 	if _, version := line.Value("version"); version || len(settable(line.Flags())) == 0 {
 		return nil, nil // a broken file is no reason to refuse these
 	}
+	p.warnOfVariables(app)
 	sources, err := p.sources(app, line)
 	if err != nil {
 		return nil, err

@@ -3,13 +3,9 @@ package main
 import (
 	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 )
-
-// envPrefix begins the environment variable of every flag.
-const envPrefix = "RSTPROBE_"
 
 // commandsKey is the key of a configuration file below which stand the keys
 // that are for one command only.
@@ -32,16 +28,6 @@ type key struct {
 
 // name is the primary name of the flag, and the key below its command.
 func (k key) name() string { return k.flag.Names()[0] }
-
-// envOf is the environment variable of a flag, for one command only unless
-// command is "".
-func envOf(command, flag string) string {
-	name := flag
-	if command != "" {
-		name = command + "-" + flag
-	}
-	return envPrefix + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
-}
 
 // keys are all keys, in the order of the help. A flag of a command is that of
 // the main command if it has the same name and takes the same: then one key

@@ -82,21 +82,19 @@ func (p *program) configPaths(line *argv.Line) ([]string, error) {
 }
 
 // sources are the environment and the files of a line, the highest authority
-// first.
+// first; with an error, what is right of them.
 func (p *program) sources(app *cli.App, line *argv.Line) ([]source, error) {
 	paths, err := p.configPaths(line)
 	if err != nil {
 		return nil, err
 	}
 	all := []source{environment(app, p.sys.getenv)}
+	var errs []error
 	for _, path := range paths {
 		s, err := configFile(app, path)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, s)
+		all, errs = append(all, s), append(errs, err)
 	}
-	return all, nil
+	return all, errors.Join(errs...)
 }
 
 // environment is what the variables say. An empty one says nothing.
@@ -123,40 +121,44 @@ func environment(app *cli.App, getenv func(string) string) source {
 	}
 }
 
-// configFile reads a file. All of it must be right, whichever command asks.
+// nothing is a source that has nothing to say.
+func nothing(string, cli.Flag) (setting, bool) { return setting{}, false }
+
+// configFile reads a file. All of it must be right, whichever command asks;
+// the error names everything that is not, and the source says the rest.
 func configFile(app *cli.App, path string) (source, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, usagef("configuration: %w", err)
+		return nothing, usagef("configuration: %w", err)
 	}
 	defer f.Close() //nolint:errcheck // only read
 	root, err := config.Read(path, f)
 	if err != nil {
-		return nil, usagef("configuration: %w", err)
+		return nothing, usagef("configuration: %w", err)
 	}
 	said := map[string]map[string]setting{} // by command and flag
 	said[""], err = readKeys(root, "the file", app.Flags, func(field config.Field) error {
 		if field.Key.Text() != commandsKey {
 			return unknownKey(app, field.Key, app.Flags)
 		}
+		errs := []error{mapping(field.Value, commandsKey)}
 		for _, section := range field.Value.Fields() {
 			name := section.Key.Text()
 			c := commandOf(app, name)
 			if c == nil || len(settable(c.Flags)) == 0 {
-				return unknownCommand(app, section.Key)
+				errs = append(errs, unknownCommand(app, section.Key))
+				continue
 			}
 			var err error
 			said[name], err = readKeys(section.Value, commandsKey+": "+name, c.Flags, func(f config.Field) error {
 				return unknownKey(app, f.Key, c.Flags)
 			})
-			if err != nil {
-				return err
-			}
+			errs = append(errs, err)
 		}
-		return mapping(field.Value, commandsKey)
+		return errors.Join(errs...)
 	})
 	if err != nil {
-		return nil, usagef("configuration: %w", err)
+		err = usagef("configuration: %w", err)
 	}
 	return func(command string, f cli.Flag) (setting, bool) {
 		name := f.Names()[0]
@@ -168,7 +170,7 @@ func configFile(app *cli.App, path string) (source, error) {
 		}
 		s, ok := said[""][name]
 		return s, ok
-	}, nil
+	}, err
 }
 
 // mapping refuses a node that holds no keys, though it should; name is what
@@ -181,29 +183,29 @@ func mapping(n config.Node, name string) error {
 }
 
 // readKeys reads the settings of one mapping; other is asked about keys that
-// are no flags.
+// are no flags. The error names everything that is wrong.
 func readKeys(n config.Node, name string, flags []cli.Flag, other func(config.Field) error) (map[string]setting, error) {
 	if err := mapping(n, name); err != nil {
 		return nil, err
 	}
 	out := map[string]setting{}
+	var errs []error
 	for _, field := range n.Fields() {
 		flag := flagOf(settable(flags), field.Key.Text())
 		if flag == nil {
-			if err := other(field); err != nil {
-				return nil, err
-			}
+			errs = append(errs, other(field))
 			continue
 		}
 		values, err := valuesOf(flag, field.Value)
 		if err != nil {
-			return nil, err
+			errs = append(errs, err)
+			continue
 		}
 		s := setting{flag: field.Key.Text(), values: values, origin: field.Value.At()}
 		s.here = field.Value.Errorf("--%s is set here", s.flag).Error()
 		out[s.flag] = s
 	}
-	return out, nil
+	return out, errors.Join(errs...)
 }
 
 // valuesOf turns a value of a file into what would stand behind the flag.

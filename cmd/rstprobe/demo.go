@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
@@ -26,7 +28,7 @@ func (p *program) demo(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	all := p.sys.cases()
+	all := p.demos()
 	if c.Bool("list") {
 		if c.NArg() > 0 {
 			return usagef("--list takes no case: write demo --list, or demo %s", c.Args().First())
@@ -37,24 +39,26 @@ func (p *program) demo(c *cli.Context) error {
 	switch c.NArg() {
 	case 0:
 	case 1:
-		if chosen, err = findCase(all, c.Args().First()); err != nil {
+		if chosen, err = p.findCase(all, c.Args().First()); err != nil {
 			return err
 		}
 	default:
 		return usagef("demo runs one case: write one name of demo --list")
 	}
 	cfg := chosen.Config()
-	return p.runCase(c.Context, chosen, options{
+	o := options{
 		output: out, depth: depth{flows: defaultFlows}, waiting: waiting{maxWait: defaultMaxWait}, controls: cfg.Controls, controlAddress: cfg.ControlAddress, trace: diagnosis.TraceAuto,
-		maxTTL: defaultMaxTTL, repeat: defaultRepeat, shape: payload.Plain, rate: engine.DefaultRate, seed: seed(c),
-	})
+		maxTTL: defaultMaxTTL, repeat: defaultRepeat, shape: payload.Plain, mode: modeAuto, rate: engine.DefaultRate,
+	}
+	o.seed, o.seedGiven = seed(c)
+	return p.runCase(c.Context, chosen, o)
 }
 
 // runCase builds a case, diagnoses it and tears it down, whatever happens.
 func (p *program) runCase(ctx context.Context, dc cases.Case, o options) (err error) {
 	// An ordinary user continues in a user namespace of their own.
 	if err := p.sys.reexec(); err != nil {
-		return openError{fmt.Errorf("the demo needs network namespaces, so root or user namespaces: %w", err)}
+		return openError{noSpace(fmt.Errorf("the demo needs network namespaces, so root or user namespaces: %w", err))}
 	}
 	r := p.newRun(o)
 	if !o.quiet {
@@ -65,7 +69,7 @@ func (p *program) runCase(ctx context.Context, dc cases.Case, o options) (err er
 	net, err := p.sys.lab(dc.Topology)
 	if err != nil {
 		r.bar.clear()
-		return openError{err}
+		return openError{noSpace(err)}
 	}
 	defer func() { err = errors.Join(err, net.Close()) }()
 	// The sockets are opened in the client's namespace and stay there.
@@ -75,9 +79,18 @@ func (p *program) runCase(ctx context.Context, dc cases.Case, o options) (err er
 		if err != nil {
 			return err
 		}
-		return r.one(ctx, jobs[0], p.sys.diagnose)
+		return r.all(ctx, jobs, p.sys.diagnose)
 	})
 	return r.finish(ctx, err)
+}
+
+// noSpace explains that there may be no more namespaces, which the system puts
+// into the words of a full disk (unshare(2)).
+func noSpace(err error) error {
+	if !errors.Is(err, syscall.ENOSPC) {
+		return err
+	}
+	return fmt.Errorf("%w: this machine allows no more namespaces; to allow them until the next start:\n  sudo sysctl -w user.max_net_namespaces=10000 user.max_user_namespaces=10000", err)
 }
 
 func (p *program) listCases(all []cases.Case) error {
@@ -88,8 +101,16 @@ func (p *program) listCases(all []cases.Case) error {
 	return w.Flush()
 }
 
+// demos are the cases that can be built on a real kernel.
+func (p *program) demos() []cases.Case {
+	return slices.DeleteFunc(slices.Clone(p.sys.cases()), func(dc cases.Case) bool { return dc.Simulated })
+}
+
 // findCase finds a case by name; the error names those that look alike.
-func findCase(all []cases.Case, name string) (cases.Case, error) {
+func (p *program) findCase(all []cases.Case, name string) (cases.Case, error) {
+	if slices.ContainsFunc(p.sys.cases(), func(dc cases.Case) bool { return dc.Simulated && dc.Name == name }) {
+		return cases.Case{}, usagef("the case %s cannot be built on a real kernel, only in a test: write one of demo --list", name)
+	}
 	var alike []string
 	for _, dc := range all {
 		if dc.Name == name {

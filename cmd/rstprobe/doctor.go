@@ -61,15 +61,15 @@ func (p *program) doctor(c *cli.Context) error {
 	}
 	for _, t := range targets {
 		if !t.IP.IsValid() {
-			addrs, err := p.sys.lookUp(c.Context, "ip", t.Name)
-			if err == nil && len(addrs) == 0 {
+			found, err := p.sys.lookUp(c.Context, "ip", t.Name)
+			if err == nil && len(found.Answers) == 0 {
 				err = errors.New("it has no address")
 			}
 			if err != nil {
 				cfg.Targets = append(cfg.Targets, doctor.Target{Name: t.Input, Err: err})
 				continue
 			}
-			t.IP = addrs[0].Unmap()
+			t.IP = found.Answers[0]
 		}
 		cfg.Targets = append(cfg.Targets, doctor.Target{Name: t.Input, Addr: netip.AddrPortFrom(t.IP, t.Port)})
 	}
@@ -115,7 +115,7 @@ func isDir(path string) bool {
 func examineMachine(ctx context.Context, cfg doctor.Config) (doctor.Facts, error) {
 	cfg.Raw = tryRaw
 	cfg.Route = func(ip netip.Addr) error {
-		_, err := rawsock.SourceFor(ip, "")
+		_, err := rawsock.SourceFor(ip, netip.Addr{}, "")
 		return err
 	}
 	cfg.Databases = func() (found []doctor.Database, bad []error) {
@@ -133,8 +133,12 @@ func examineMachine(ctx context.Context, cfg doctor.Config) (doctor.Facts, error
 
 // tryRaw opens the sockets of a run in raw mode, and closes them.
 func tryRaw(source netip.Addr) error {
+	ports, err := rawsock.Room(guardedPorts, 1)
+	if err != nil {
+		return err
+	}
 	return privilege.Raise(func() error {
-		conn, err := rawsock.Open(rawsock.Config{Source: source, Ports: guardedPorts})
+		conn, err := rawsock.Open(rawsock.Config{Source: source, Ports: ports})
 		if err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/term"
@@ -26,24 +27,28 @@ import (
 )
 
 // guardedPorts is how many local ports a session keeps the kernel from
-// answering on. Flows to one server lease one port each, and as boxes and
+// answering on, where it may open as many files. Flows to one server lease one port each, and as boxes and
 // servers remember flows, none is used twice as long as there are others.
 const guardedPorts = 256
 
 // system is the world outside the program; tests bring their own.
 type system struct {
 	getenv     func(string) string
+	environ    func() []string // NAME=VALUE
 	isTerminal func(stream any) bool
 	columns    func(stream any) int // of a terminal, now
-	lookUp     func(ctx context.Context, network, name string) ([]netip.Addr, error)
-	namesOf    func(context.Context, netip.Addr) ([]string, error)    // reverse DNS
-	databases  func() []string                                        // directories; see hopinfo.Dirs
-	checkLocal func(iface string, source netip.Addr) error            // --interface and --source
-	sourceFor  func(dst netip.Addr, iface string) (netip.Addr, error) // errNoRoute when there is none
-	lower      func() error                                           // see package privilege
-	drop       func(paths ...string) error
+	lookUp     func(ctx context.Context, network, name string) (diagnosis.Lookup, error)
+	namesOf    func(context.Context, netip.Addr) ([]string, error) // reverse DNS
+	databases  func() []string                                     // directories; see hopinfo.Dirs
+	checkLocal func(iface string, source netip.Addr) error         // --interface and --source
+	// sourceFor is our address toward dst; from is that address where it is
+	// chosen already. errNoRoute and errBroadcast say why there is none.
+	sourceFor func(dst, from netip.Addr, iface string) (netip.Addr, error)
+	lower     func() error // see package privilege
+	drop      func(paths ...string) error
 	// open opens one session for each; it calls drop when all sockets are
 	// open and nothing was read from them yet.
+	onLink     func(netip.Addr) bool // it is in a network that this machine is attached to
 	open       func(cfgs []sessionConfig, drop func() error) ([]*session, error)
 	openKernel func(cfgs []sessionConfig, drop func() error) ([]*session, error) // likewise, on ordinary sockets
 	examine    func(context.Context, doctor.Config) (doctor.Facts, error)
@@ -73,13 +78,17 @@ type emulated interface {
 	Close() error
 }
 
-var errNoRoute = errors.New("no route")
+var (
+	errNoRoute   = errors.New("no route")
+	errBroadcast = errors.New("a broadcast address")
+)
 
 // thisMachine is the real system. It is the only place that picks an
 // exchanger.
 func thisMachine() system {
 	return system{
-		getenv: os.Getenv,
+		getenv:  os.Getenv,
+		environ: os.Environ,
 		isTerminal: func(stream any) bool {
 			f, ok := stream.(*os.File)
 			return ok && term.IsTerminal(int(f.Fd())) //nolint:gosec // a descriptor fits
@@ -89,16 +98,20 @@ func thisMachine() system {
 		namesOf:    systemResolver.namesOf,
 		databases:  func() []string { return hopinfo.Dirs(os.Getenv) },
 		checkLocal: checkLocal,
-		sourceFor: func(dst netip.Addr, iface string) (netip.Addr, error) {
-			ip, err := rawsock.SourceFor(dst, iface)
-			if errors.Is(err, rawsock.ErrNoRoute) {
+		sourceFor: func(dst, from netip.Addr, iface string) (netip.Addr, error) {
+			ip, err := rawsock.SourceFor(dst, from, iface)
+			switch {
+			case errors.Is(err, rawsock.ErrNoRoute):
 				err = fmt.Errorf("%w: %w", errNoRoute, err)
+			case errors.Is(err, rawsock.ErrBroadcast):
+				err = fmt.Errorf("%w: %w", errBroadcast, err)
 			}
 			return ip, err
 		},
-		lower: privilege.Lower,
-		drop:  privilege.Drop,
-		open:  openRaw, openKernel: openKernel,
+		lower:  privilege.Lower,
+		drop:   privilege.Drop,
+		onLink: onLink,
+		open:   openRaw, openKernel: openKernel,
 		examine:  examineMachine,
 		diagnose: diagnosis.Run,
 		trace:    diagnosis.Trace,
@@ -131,10 +144,17 @@ func openRaw(cfgs []sessionConfig, drop func() error) (_ []*session, err error) 
 			}
 		}
 	}()
+	if len(cfgs) == 0 {
+		return nil, drop()
+	}
+	ports, err := rawsock.Room(guardedPorts, len(cfgs))
+	if err != nil {
+		return nil, err // before privileges are given up: there is another mode
+	}
 	conns := make([]*rawsock.Conn, len(cfgs))
 	err = privilege.Raise(func() (err error) {
 		for i, cfg := range cfgs {
-			conns[i], err = rawsock.Open(rawsock.Config{Source: cfg.source, Interface: cfg.iface, Ports: guardedPorts})
+			conns[i], err = rawsock.Open(rawsock.Config{Source: cfg.source, Interface: cfg.iface, Ports: ports})
 			if err != nil {
 				return err
 			}
@@ -158,6 +178,19 @@ func openRaw(cfgs []sessionConfig, drop func() error) (_ []*session, err error) 
 		sessions[i] = &session{exchanger: e, close: e.Close}
 	}
 	return sessions, nil
+}
+
+// onLink reports whether an address is in one of the networks that this
+// machine is attached to, or cannot be said not to be.
+func onLink(ip netip.Addr) bool {
+	addrs, err := net.InterfaceAddrs()
+	if err != nil || ip.IsLoopback() || ip.IsLinkLocalUnicast() {
+		return true
+	}
+	return slices.ContainsFunc(addrs, func(a net.Addr) bool {
+		p, err := netip.ParsePrefix(a.String())
+		return err == nil && p.Masked().Contains(ip)
+	})
 }
 
 // checkLocal refuses an interface or a source address that this machine does

@@ -30,12 +30,17 @@ func (p *program) explain(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	p.stderr = o.redact.Writer(p.stderr)
 	if c.NArg() != 1 {
 		return usagef("explain reads one capture: write explain FILE, or explain - for standard input")
 	}
 	name := c.Args().First()
 	if name == "-" && (o.control == "-" || o.server == "-") {
 		return usagef("standard input can be read only once: write the name of a file for one of the captures")
+	}
+	read := []string{name, o.control, o.server, o.reasons, o.sockets}
+	if err := o.apart(read...); err != nil {
+		return err
 	}
 	reread := p.reread(c.Context, name)
 	for _, path := range o.files {
@@ -45,7 +50,6 @@ func (p *program) explain(c *cli.Context) error {
 	}
 	// What is read may come from anybody. Reading takes no privilege, but the
 	// superuser's to reach the files of others.
-	read := []string{name, o.control, o.server, o.reasons, o.sockets}
 	if err := p.sys.drop(slices.Concat(read, o.files)...); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
@@ -58,7 +62,7 @@ func (p *program) explain(c *cli.Context) error {
 		p.code = exitInterrupted
 		reread = p.reread(context.WithoutCancel(c.Context), name) // of what was read until then
 	}
-	return p.writeExplanation(doc, o, reread)
+	return p.writeExplanation(o.redact.Capture(doc), o, o.redact.Reread(reread))
 }
 
 // explained reads one capture, once, and explains what was asked for.
@@ -86,6 +90,9 @@ func (p *program) explained(ctx context.Context, name string, o explainOptions) 
 	stats, end, err := p.scan(ctx, name, cfg, o.output)
 	if err != nil {
 		return doc, err
+	}
+	if end.damage != nil || end.interrupted {
+		e.Cut()
 	}
 	doc = report.NewCapture(e.Finish(), report.CaptureMeta{
 		Version: version(), File: name, Start: stats.Start, Duration: stats.Duration,
@@ -139,7 +146,17 @@ func (p *program) matched(ctx context.Context, doc report.Capture, ends *twoends
 		doc.Interrupted = true
 		return doc, nil
 	}
-	return doc.WithServer(ends.Finish(), o.server), nil
+	res := ends.Finish()
+	if o.filter != (filter{}) {
+		// What the other capture has beside these conversations was not asked
+		// for, and is no sign of anything.
+		other := twoends.Server
+		if res.Swapped {
+			other = twoends.Client
+		}
+		res.Alone[other] = 0
+	}
+	return doc.WithServer(res, o.server), nil
 }
 
 // conversations are all those of a capture that were asked for.

@@ -15,7 +15,8 @@ import (
 )
 
 // BenchmarkExplain times the whole command on a capture as a customer may
-// send it, and on one of what goes wrong; then, twice on the same file, tshark
+// send it, on one of what goes wrong, on one of short connections and on one of
+// long ones; then, twice on the same file, tshark
 // that only looks for resets. tshark/own is the ratio of the fastest rounds of
 // the two.
 func BenchmarkExplain(b *testing.B) {
@@ -23,7 +24,7 @@ func BenchmarkExplain(b *testing.B) {
 	for _, traffic := range []struct {
 		name string
 		capturetest.Traffic
-	}{{"usual", capturetest.Usual}, {"resets", capturetest.Resets}} {
+	}{{"usual", capturetest.Usual}, {"resets", capturetest.Resets}, {"short", capturetest.Short}, {"long", capturetest.Long}} {
 		b.Run(traffic.name, func(b *testing.B) { benchmarkExplain(b, traffic.Traffic) })
 	}
 }

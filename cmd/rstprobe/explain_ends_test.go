@@ -77,8 +77,23 @@ func TestExplainServer(t *testing.T) {
 	if len(e.Pairs) != 1 || len(e.Pairs[0].Foreign) != 1 || e.Pairs[0].Foreign[0].At != "client" || e.Pairs[0].FromServer.Injected != 1 {
 		t.Fatalf("pairs %+v, want one with one foreign packet at the client", e.Pairs)
 	}
+	// What both captures prove is said of the reset itself, in either order.
+	for _, files := range [][2]string{{atClient, atServer}, {atServer, atClient}} {
+		doc := explained(t, f.run(t.Context(), "", "explain", files[0], "--server", files[1], "--json").stdout)
+		foreign := doc.BothEnds.Pairs[0].Foreign[0]
+		for _, one := range doc.Flows {
+			for _, r := range one.Resets {
+				if r.Packet != foreign.Packet || r.Author != foreign.Author || r.Cause != foreign.Cause || r.Confidence != "proved" || r.Evidence[0].Rule != "never-sent" {
+					t.Errorf("reset %+v, want it as both captures have it: %+v", r, foreign)
+				}
+			}
+		}
+		if files[0] == atClient && (len(doc.Flows) == 0 || len(doc.Flows[len(doc.Flows)-1].Resets) != 1) {
+			t.Errorf("flows %+v, want the one that was reset", doc.Flows)
+		}
+	}
 	text := f.run(t.Context(), "", "explain", atClient, "--server", atServer).stdout
-	for _, want := range []string{"\nBoth ends: ", " in the name of 198.51.100.7:80", "  NOT SENT by the server\n"} {
+	for _, want := range []string{"\nBoth ends: ", " in the name of 198.51.100.7:80", "  NOT SENT by the server\n", " interferes (1 finding); the"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the text lacks %q:\n%s", want, text)
 		}
@@ -98,5 +113,22 @@ func TestExplainServerClean(t *testing.T) {
 	doc := explained(t, got.stdout)
 	if got.code != 0 || doc.BothEnds == nil || doc.BothEnds.Matched != 7 || len(doc.BothEnds.Pairs) != 0 {
 		t.Errorf("exit code %d, verdict %+v, both ends %+v; want 0 and nothing to tell", got.code, doc.Verdict, doc.BothEnds)
+	}
+}
+
+// TestExplainServerFlow: of conversations that were not asked for nobody says
+// that one capture lacks them.
+func TestExplainServerFlow(t *testing.T) {
+	t.Parallel()
+	here, there := twoSides(t, time.Second, true)
+	atClient, atServer := saved(t, here), saved(t, there)
+	var f fakeSystem
+	all := explained(t, f.run(t.Context(), "", "explain", atClient, "--server", atServer, "--json").stdout)
+	p := all.BothEnds.Pairs[0].AtClient
+	for _, files := range [][2]string{{atClient, atServer}, {atServer, atClient}} {
+		got := explained(t, f.run(t.Context(), "", "explain", files[0], "--server", files[1], "--flow", p.Client.String()+","+p.Server.String(), "--json").stdout)
+		if e := got.BothEnds; e.Matched != 1 || e.Alone.Client+e.Alone.Server != 0 {
+			t.Errorf("%d conversations matched, %+v in one capture alone; want 1 and none", e.Matched, e.Alone)
+		}
 	}
 }

@@ -53,6 +53,8 @@ func explainFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "json", Category: groupOutput, Usage: "print one JSON object"},
 		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Category: groupOutput,
 			Usage: "also write `FILE`, in the format of its extension (" + captureFormats + "); .html is one page with the conversations drawn, .pcapng the packets that are cited, each with a comment; repeatable"},
+		&cli.IntFlag{Name: "redact", Category: groupOutput,
+			Usage: "hide the addresses of clients, and of a sweep the first `N` hops, in everything that is written, captures included; 0: the clients only"},
 		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Category: groupOutput, Usage: "show no progress"},
 		&cli.BoolFlag{Name: "no-color", Category: groupOutput, Usage: "use no colours (also: NO_COLOR=1)"},
 	}

@@ -171,6 +171,27 @@ func TestExplainDamage(t *testing.T) {
 	}
 }
 
+// TestExplainDamageOpen: what broke off in a damaged file may have gone on.
+func TestExplainDamageOpen(t *testing.T) {
+	t.Parallel()
+	r := record(t)
+	for range 6 {
+		r.asked().answered()
+	}
+	r.asked()
+	for range 6 {
+		r.asked().answered()
+	}
+	whole := r.bytes()
+	for cut, want := range map[int]string{0: "clean", 10: "inconclusive"} {
+		var f fakeSystem
+		got := f.run(t.Context(), "", "explain", saved(t, whole[:len(whole)-cut]), "--json")
+		if v := explained(t, got.stdout).Verdict; string(v.Outcome) != want {
+			t.Errorf("%d bytes cut off: %s (%s), want %s", cut, v.Outcome, v.Summary, want)
+		}
+	}
+}
+
 // TestExplainBadInput: what was written wrongly is exit 2, what cannot be
 // read or written is exit 1; either names the file and prints no result.
 func TestExplainBadInput(t *testing.T) {

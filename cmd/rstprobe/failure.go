@@ -19,7 +19,7 @@ const (
 	exitFailure     = 1   // rstprobe itself failed
 	exitUsage       = 2   // the command line cannot be carried out as it is
 	exitPrivilege   = 3   // the mode asked for needs a privilege
-	exitInterrupted = 130 // 128 + SIGINT, also after SIGTERM
+	exitInterrupted = 130 // 128 + SIGINT, also after SIGTERM and SIGHUP
 )
 
 // usageError is an error of the command line. It has no ExitCode method, on

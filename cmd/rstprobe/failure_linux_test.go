@@ -22,7 +22,7 @@ import (
 //	user CODE ARGUMENT...  the same, as a user without privileges
 //	full CODE ARGUMENT...  the same as root, with a directory "full" of 8 KiB that holds the file x.json
 //	                       and shows it on standard error at the end
-//	there COMMAND...       run a command at the client's end
+//	there COMMAND...       run a command at the client's end; $program is the program
 //
 // Without a path there is no network but a loopback interface that is down.
 // "< FILE" behind CODE feeds standard input; "<-" closes it.
@@ -35,6 +35,7 @@ func TestProcess(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			env.Values[sceneKey{}] = &scene{program: program}
+			env.Setenv("program", program)
 			return os.Chmod(env.WorkDir, 0o777) //nolint:gosec // others are to write here
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/rstprobe/rstprobe/internal/diagnosis"
@@ -54,16 +54,26 @@ var outcomes = map[string]probe.Overall{
 
 func (f *fakeSystem) system() system {
 	return system{
-		getenv:     func(k string) string { return f.env[k] },
+		getenv: func(k string) string { return f.env[k] },
+		environ: func() (out []string) {
+			for k, v := range f.env {
+				out = append(out, k+"="+v)
+			}
+			return out
+		},
 		isTerminal: func(any) bool { return f.terminal },
 		columns:    func(any) int { return 80 },
 		lookUp:     f.lookUp,
 		namesOf:    f.namesOf,
 		databases:  func() []string { return f.databases },
 		checkLocal: checkLocal,
-		sourceFor: func(dst netip.Addr, _ string) (netip.Addr, error) {
-			if dst == netip.MustParseAddr("198.51.100.1") {
+		onLink:     func(netip.Addr) bool { return true },
+		sourceFor: func(dst, _ netip.Addr, _ string) (netip.Addr, error) {
+			switch dst {
+			case netip.MustParseAddr("198.51.100.1"):
 				return netip.Addr{}, errNoRoute
+			case netip.MustParseAddr("198.51.100.3"):
+				return netip.Addr{}, errBroken
 			}
 			if dst.Is6() {
 				return netip.MustParseAddr("2001:db8::100"), nil
@@ -81,7 +91,23 @@ func (f *fakeSystem) system() system {
 	}
 }
 
-func (f *fakeSystem) lookUp(ctx context.Context, network, name string) ([]netip.Addr, error) {
+// lookUp takes 250 ms and asks 192.0.2.53.
+func (f *fakeSystem) lookUp(ctx context.Context, network, name string) (diagnosis.Lookup, error) {
+	addrs, err := f.resolve(ctx, network, name)
+	found := diagnosis.Lookup{
+		Started: time.Date(2026, 1, 2, 3, 4, 0, 0, time.UTC), Duration: 250 * time.Millisecond,
+		Resolver: netip.MustParseAddrPort("192.0.2.53:53"), Answers: addrs,
+	}
+	switch {
+	case errors.Is(err, errNoName):
+		found.Failure = diagnosis.NoSuchName
+	case err != nil:
+		found.Failure = diagnosis.ResolverSilent
+	}
+	return found, err
+}
+
+func (f *fakeSystem) resolve(ctx context.Context, network, name string) ([]netip.Addr, error) {
 	switch {
 	case name == "waiting.example":
 		f.signal()
@@ -99,7 +125,7 @@ func (f *fakeSystem) lookUp(ctx context.Context, network, name string) ([]netip.
 		return nil, errNoName
 	case name == "many.example":
 		return []netip.Addr{
-			netip.MustParseAddr("2001:db8::9"), netip.MustParseAddr("192.0.2.9"), netip.MustParseAddr("::ffff:192.0.2.9"),
+			netip.MustParseAddr("2001:db8::9"), netip.MustParseAddr("192.0.2.9"), netip.MustParseAddr("192.0.2.9"),
 			netip.MustParseAddr("0.0.0.0"), netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("192.0.2.10"),
 		}, nil
 	case network == "ip6":
@@ -184,7 +210,7 @@ func (f *fakeSystem) run(ctx context.Context, stdin string, args ...string) ran 
 }
 
 // errDenied is what rawsock.Open says without CAP_NET_RAW.
-var errDenied = fmt.Errorf("rawsock: raw sockets need CAP_NET_RAW: %w", os.ErrPermission)
+var errDenied = fmt.Errorf("rawsock: open a raw socket: %w", syscall.EPERM)
 
 // brokenWriter fails, like a full disk.
 type brokenWriter struct{}

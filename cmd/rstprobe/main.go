@@ -20,5 +20,13 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal ends the run in order, a second one at once.
 	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args, os.Stdin, os.Stdout, os.Stderr, thisMachine()))
+	// So does a terminal that is closed, unless it was started by nohup; but
+	// that is often told twice, by the system and by the shell.
+	stopHearing := func() {}
+	if !signal.Ignored(syscall.SIGHUP) {
+		ctx, stopHearing = signal.NotifyContext(ctx, syscall.SIGHUP)
+	}
+	code := run(ctx, os.Args, os.Stdin, os.Stdout, os.Stderr, thisMachine())
+	stopHearing()
+	os.Exit(code)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -68,6 +69,7 @@ type options struct {
 	source         netip.Addr // invalid: as the system routes
 	rate           int
 	seed           uint64
+	seedGiven      bool // rather than random
 }
 
 // outputFrom reads the output flags; check refuses files that could not be
@@ -91,6 +93,23 @@ func outputFrom(c *cli.Context, check func(path string) error) (output, error) {
 		}
 	}
 	return o, nil
+}
+
+// apart refuses to write over a file that is read: a capture or a result may be
+// the only one there is. Links and other spellings are the same file.
+func (o output) apart(inputs ...string) error {
+	for _, path := range o.files {
+		out, err := os.Stat(path)
+		if err != nil {
+			continue // it is yet to be made
+		}
+		for _, name := range inputs {
+			if in, err := os.Stat(name); err == nil && name != "-" && os.SameFile(in, out) {
+				return usagef("-o %s would replace %s, which is read: write another name", path, name)
+			}
+		}
+	}
+	return nil
 }
 
 // optionsFrom reads the flags of a measurement.
@@ -155,19 +174,19 @@ func (p *program) optionsFrom(c *cli.Context) (o options, err error) {
 	if o.naming, err = p.namingFrom(c); err != nil {
 		return o, err
 	}
-	o.seed = seed(c)
+	o.seed, o.seedGiven = seed(c)
 	o.mode, err = oneOf[string](c, "mode")
 	return o, err
 }
 
 // seed is the one asked for, or a random one.
-func seed(c *cli.Context) uint64 {
+func seed(c *cli.Context) (seed uint64, given bool) {
 	if c.IsSet("seed") {
-		return c.Uint64("seed")
+		return c.Uint64("seed"), true
 	}
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
-	return binary.NativeEndian.Uint64(b[:])
+	return binary.NativeEndian.Uint64(b[:]), false
 }
 
 // address reads a flag that holds an address; invalid when it is not given.

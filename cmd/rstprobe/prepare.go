@@ -15,9 +15,10 @@ import (
 	"github.com/rstprobe/rstprobe/probe"
 )
 
-// lookUps is how many names are looked up at a time. A resolver that is down
-// takes ten seconds and more to say so about each.
-const lookUps = 16
+const (
+	lookUps  = 16              // names that are looked up at a time
+	patience = 7 * time.Second // with one name: 5 s are those of a server that is down, and the next one may know
+)
 
 // session is an open way to send packets from one address.
 type session struct {
@@ -41,7 +42,7 @@ func (r *measurement) prepare(ctx context.Context, jobs []job, drop func() error
 		slots <- struct{}{}
 		work.Go(func() {
 			defer func() { <-slots }()
-			found[i].addrs, found[i].err = r.addresses(ctx, jobs[i].target)
+			found[i] = r.addresses(ctx, jobs[i].target)
 			r.bar.show(fmt.Sprintf("looked up %d of %d targets", done.Add(1), len(jobs)))
 		})
 	}
@@ -50,7 +51,7 @@ func (r *measurement) prepare(ctx context.Context, jobs []job, drop func() error
 	for i, j := range jobs { // here, since the network namespace is that of this thread
 		var err error
 		if aimed[i], err = r.aim(ctx, j, found[i]); err != nil {
-			return nil, openError{err}
+			return nil, err
 		}
 	}
 	jobs = slices.Concat(aimed...)
@@ -72,17 +73,12 @@ func (r *measurement) prepare(ctx context.Context, jobs []job, drop func() error
 	return jobs, nil
 }
 
-// resolved is what a lookup found.
-type resolved struct {
-	addrs []netip.Addr
-	err   error
-}
-
 // aim gives a job for each address of a target; or one with the result, if
 // there is none.
 func (r *measurement) aim(ctx context.Context, j job, found resolved) ([]job, error) {
+	j.lookup = found.lookup
 	if err := found.err; err != nil {
-		j.settled = noAnswer(ctx, j.target, probe.OverallInconclusive, "The name %s could not be resolved: %v.", j.target.Name, err)
+		j.settled = noAnswer(ctx, j, probe.OverallInconclusive, "The name %s could not be resolved: %v.", j.target.Name, err)
 		return []job{j}, nil
 	}
 	var out []job
@@ -96,27 +92,40 @@ func (r *measurement) aim(ctx context.Context, j job, found resolved) ([]job, er
 }
 
 // toward finds out our address toward that of a target, or the result if there
-// is none.
+// is none. An error means that the line is wrong.
 func (r *measurement) toward(ctx context.Context, j job) (job, error) {
-	if j.source = r.source; j.source.IsValid() {
-		return j, nil
+	ip := j.target.IP
+	if ip == r.controlAddress {
+		return j, j.blame(usagef("--control-address %s is the address of %s itself: write that of another host, which is known to answer", ip, j.target.Input))
 	}
 	var err error
-	j.source, err = r.sys.sourceFor(j.target.IP, r.iface)
-	if errors.Is(err, errNoRoute) {
-		j.settled = noAnswer(ctx, j.target, probe.OverallUnreachable, "This machine has no route to %s%s.", j.target.IP, whyNoRoute(r.iface))
-		return j, nil
+	j.source, err = r.sys.sourceFor(ip, r.source, r.iface)
+	if r.source.IsValid() {
+		j.source = r.source
 	}
-	return j, err
+	switch {
+	case errors.Is(err, errNoRoute):
+		j.settled = noAnswer(ctx, j, probe.OverallUnreachable, "This machine has no route to %s%s.", ip, whyNoRoute(r.iface))
+	case errors.Is(err, errBroadcast) && j.lookup == nil:
+		return j, j.blame(usagef("target %s is the broadcast address of a network here, which is no host: write the address of one", j.target.Input))
+	case err != nil:
+		j.settled = noAnswer(ctx, j, probe.OverallInconclusive, "It could not be found out how this machine reaches %s: %v.", ip, err)
+	}
+	return j, nil
 }
 
-// noAnswer is the result for a target to which no packet will be sent. An
-// interrupted lookup has failed for no reason of its own.
-func noAnswer(ctx context.Context, t probe.Target, o probe.Overall, format string, args ...any) *diagnosis.Result {
-	if ctx.Err() != nil {
-		return &diagnosis.Result{Target: t}
+// noAnswer is the result for a target to which no packet will be sent: looking
+// it up is all that took time. An interrupted lookup has failed for no reason
+// of its own.
+func noAnswer(ctx context.Context, j job, o probe.Overall, format string, args ...any) *diagnosis.Result {
+	res := &diagnosis.Result{Target: j.target}
+	if l := j.lookup; l != nil {
+		res.Started, res.Duration = l.Started, l.Duration
 	}
-	return &diagnosis.Result{Target: t, Outcome: o, Summary: fmt.Sprintf(format, args...)}
+	if ctx.Err() == nil {
+		res.Outcome, res.Summary = o, fmt.Sprintf(format, args...)
+	}
+	return res
 }
 
 func (r *measurement) sessionConfig(source netip.Addr) sessionConfig {

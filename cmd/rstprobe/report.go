@@ -41,6 +41,9 @@ func (p *program) report(c *cli.Context) error {
 	if c.NArg() == 0 {
 		return usagef("report renders saved results: write report FILE.json -o report.html, or report - for standard input")
 	}
+	if err := o.apart(c.Args().Slice()...); err != nil {
+		return err
+	}
 	var all report.Saved
 	for _, name := range c.Args().Slice() {
 		saved, err := p.readSaved(name)
@@ -55,8 +58,6 @@ func (p *program) report(c *cli.Context) error {
 		return p.renderDocuments(all.Documents, o)
 	case len(all.Documents) > 0:
 		return usagef("some of these are results of measurements, some of explain: render them apart")
-	case o.redact != nil:
-		return usagef("--redact knows no hops in what explain wrote: hide addresses in the capture, before it is explained")
 	case n > 1 && len(o.files) > 0:
 		return usagef("-o holds what one capture shows, and these are %d: render them one by one", n)
 	}
@@ -121,6 +122,7 @@ func (p *program) renderDocuments(docs []report.Document, o output) error {
 func (p *program) renderCaptures(docs []report.Capture, o output) error {
 	style := report.CaptureStyle{Style: report.Style{Color: p.colour(o.noColor), Unicode: p.unicode()}, All: true}
 	for i, d := range docs {
+		d = o.redact.Capture(d)
 		if len(o.files) == 0 || o.json {
 			if i > 0 && !o.json {
 				fmt.Fprintln(p.stdout)

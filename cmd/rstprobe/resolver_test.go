@@ -1,16 +1,22 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/rstprobe/rstprobe/internal/diagnosis"
+	"github.com/rstprobe/rstprobe/report"
 )
 
 // nameServer answers on loopback, until the test ends: as its names begin, and
@@ -85,16 +91,16 @@ func TestLookUp(t *testing.T) {
 		network, name string
 		want          []netip.Addr
 		err           string // begins so
-		noName        bool
+		failure       diagnosis.LookupFailure
 	}{
-		{"ip", "host.example", []netip.Addr{v4}, "", false},
-		{"ip4", "host.example", []netip.Addr{v4}, "", false},
-		{"ip6", "v6only.example", []netip.Addr{v6}, "", false},
-		{"ip6", "host.example", nil, "there is no such name, or it has no address (asked ", true},
-		{"ip4", "v6only.example", nil, "there is no such name, or it has no address (asked ", true},
-		{"ip", "nosuch.example", nil, "there is no such name, or it has no address (asked ", true},
-		{"ip", "broken.example", nil, "the resolver could not find out (server failure) (asked ", false},
-		{"ip", "silent.example", nil, "the resolver did not answer in time", false},
+		{"ip", "host.example", []netip.Addr{v4}, "", ""},
+		{"ip4", "host.example", []netip.Addr{v4}, "", ""},
+		{"ip6", "v6only.example", []netip.Addr{v6}, "", ""},
+		{"ip6", "host.example", nil, "there is no such name, or it has no address (asked ", diagnosis.NoSuchName},
+		{"ip4", "v6only.example", nil, "there is no such name, or it has no address (asked ", diagnosis.NoSuchName},
+		{"ip", "nosuch.example", nil, "there is no such name, or it has no address (asked ", diagnosis.NoSuchName},
+		{"ip", "broken.example", nil, "the resolver could not find out (server failure) (asked ", diagnosis.ResolverFails},
+		{"ip", "silent.example", nil, "the resolver did not answer in time", diagnosis.ResolverSilent},
 	} {
 		t.Run(tt.network+" "+tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -105,17 +111,53 @@ func TestLookUp(t *testing.T) {
 				defer cancel()
 			}
 			got, err := r.lookUp(ctx, tt.network, tt.name+".") // with the dot, so that no suffix is tried
-			for i := range got {
-				got[i] = got[i].Unmap()
-			}
-			if diff := cmp.Diff(tt.want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+			if diff := cmp.Diff(tt.want, got.Answers, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
-			if errors.Is(err, errNoName) != tt.noName {
-				t.Errorf("%v: is errNoName: %v, want %v", err, !tt.noName, tt.noName)
+			if got.Failure != tt.failure || errors.Is(err, errNoName) != (tt.failure == diagnosis.NoSuchName) {
+				t.Errorf("%v: failure %q, want %q", err, got.Failure, tt.failure)
+			}
+			if tt.failure != diagnosis.ResolverSilent && !got.Resolver.Addr().IsLoopback() || got.Duration <= 0 {
+				t.Errorf("asked %v, for %v", got.Resolver, got.Duration)
 			}
 			if (err != nil) != (tt.err != "") || err != nil && !strings.HasPrefix(err.Error(), tt.err) {
 				t.Errorf("error %v, want %q", err, tt.err)
+			}
+		})
+	}
+}
+
+// TestLookUpIsReported: what a resolver said reaches the result and OONI's
+// format in the words that each has for it.
+func TestLookUpIsReported(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"nosuch.example": `"failed_operation":"resolve","failure":"dns_nxdomain_error"`,
+		"broken.example": `"failed_operation":"resolve","failure":"dns_server_misbehaving"`,
+		"v6only.example": `"failed_operation":"resolve","failure":"dns_no_answer"`,
+		"host.example":   `"answers":[{"answer_type":"A","ipv4":"192.0.2.7","ttl":null}]`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var f fakeSystem
+			sys := f.system()
+			sys.lookUp = nameServer(t).lookUp
+			file := filepath.Join(t.TempDir(), "x.ooni.jsonl")
+			var stdout, stderr bytes.Buffer
+			run(t.Context(), []string{"rstprobe", name, "-4", "-q", "--json", "-o", file}, strings.NewReader(""), &stdout, &stderr, sys)
+			lines, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatalf("%v: %s", err, &stderr)
+			}
+			if first, _, _ := strings.Cut(string(lines), "\n"); !strings.Contains(first, want) {
+				t.Errorf("there is no %s in %s", want, first)
+			}
+			d, err := report.Read(&stdout)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d.Lookup == nil || d.DurationMS < d.Lookup.DurationMS || !d.Lookup.Resolver.Addr().IsLoopback() {
+				t.Errorf("it took %v ms, the look-up %+v", d.DurationMS, d.Lookup)
 			}
 		})
 	}

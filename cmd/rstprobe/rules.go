@@ -43,9 +43,13 @@ func (p *program) listRules() error {
 func ruleText(r probe.Rule) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n%s, family %s, weight %d\n", r.ID, r.Class, r.Family, r.Weight)
-	for _, part := range []struct{ title, text string }{
+	parts := []struct{ title, text string }{
 		{"", r.Doc + "."}, {"Looks at", r.Looks}, {"Why", r.Why}, {"Looks alike", r.Trap}, {"Source", r.Source},
-	} {
+	}
+	if r.Headers {
+		parts = append(parts, struct{ title, text string }{"Needs", "packets; it is silent where ordinary sockets were used (--mode kernel)"})
+	}
+	for _, part := range parts {
 		b.WriteString("\n")
 		indent := ""
 		if part.title != "" {

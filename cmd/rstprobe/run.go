@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,9 +40,11 @@ type ask func(context.Context, diagnosis.Config) (diagnosis.Result, error)
 // job is one target and what is asked about it.
 type job struct {
 	target    probe.Target
+	at        string // where it was written; see aimed
 	questions []diagnosis.Question
 
 	// Found by prepare.
+	lookup  *diagnosis.Lookup // of the name of the target; nil: none was needed
 	source  netip.Addr        // our address toward the target
 	settled *diagnosis.Result // the result of a target to which nothing will be sent; nil: none yet
 }
@@ -54,6 +57,9 @@ func (p *program) measure(c *cli.Context, ask ask, choose func(tests, probe.Targ
 	}
 	o, err := p.optionsFrom(c)
 	if err != nil {
+		return err
+	}
+	if err := o.apart(c.StringSlice("file")...); err != nil {
 		return err
 	}
 	targets, err := p.targets(c.Args().Slice(), c.StringSlice("file"))
@@ -75,7 +81,7 @@ func (p *program) measure(c *cli.Context, ask ask, choose func(tests, probe.Targ
 		if err := checkControls(o.controls, qs); err != nil {
 			return t.blame(err)
 		}
-		jobs = append(jobs, job{target: t.Target, questions: qs})
+		jobs = append(jobs, job{target: t.Target, at: t.at, questions: qs})
 	}
 	if !o.quiet {
 		p.noteRepeats(targets)
@@ -84,19 +90,51 @@ func (p *program) measure(c *cli.Context, ask ask, choose func(tests, probe.Targ
 	defer r.bar.until(c.Context)()
 	run, stop := context.WithCancel(c.Context)
 	defer stop()
-	jobs, err = r.prepare(run, jobs, r.drop)
-	r.bar.targets = len(jobs)
-	for i, j := range jobs {
-		if i > 0 && run.Err() != nil { // even a run that is interrupted at once has a result
-			fmt.Fprintf(p.stderr, "rstprobe: interrupted: %d of %d targets were not measured, from %s on\n", len(jobs)-i, len(jobs), j.target.Input)
-			break
-		}
-		if err = r.one(run, j, ask); err != nil {
-			break
-		}
+	aimed, err := r.prepare(run, jobs, r.drop)
+	if err != nil {
+		r.unmeasured("", jobs)
+	} else {
+		err = r.all(run, aimed, ask)
 	}
 	stop()
 	return r.finish(c.Context, err)
+}
+
+// all asks about the targets one after the other. What befalls one of them is
+// its result, and the others go on; it ends early if it is interrupted, or if
+// nobody gets to see the results. The error is the first that there was.
+func (r *measurement) all(ctx context.Context, jobs []job, ask ask) error {
+	r.bar.targets = len(jobs)
+	failed := 0
+	var first error
+	for i, j := range jobs {
+		if i > 0 && ctx.Err() != nil { // even a run that is interrupted at once has a result
+			r.unmeasured("interrupted: ", jobs[i:])
+			break
+		}
+		res, err := r.one(ctx, j, ask)
+		if err != nil {
+			failed++
+			first = cmp.Or(first, err)
+		}
+		if err := r.sink.write(res); err != nil {
+			r.unmeasured("", jobs[i+1:])
+			return errors.Join(first, err)
+		}
+	}
+	if failed > 1 {
+		return fmt.Errorf("%w (%d targets failed)", first, failed)
+	}
+	return first
+}
+
+// unmeasured tells of targets that a run that ends early has not come to. Of
+// the only one that there is the error speaks.
+func (r *measurement) unmeasured(why string, jobs []job) {
+	if all := max(r.bar.targets, len(jobs)); len(jobs) > 0 && all > 1 {
+		r.bar.clear()
+		fmt.Fprintf(r.stderr, "rstprobe: %s%d of %d targets were not measured, from %s on\n", why, len(jobs), all, jobs[0].target.Input)
+	}
 }
 
 // measurement is one run over its targets.
@@ -129,13 +167,13 @@ func (p *program) newRun(o options) *measurement {
 	}
 	r.ledger = openLedger(o.waiting.ledger, warn)
 	r.names = newNames(o.naming, p.sys.namesOf, warn)
-	r.sink.meta.Who = r.names.who
+	r.sink.meta.Who, r.sink.meta.Settings = r.names.who, o.settings()
 	return r
 }
 
-// one asks about one target and writes the answer. That it cannot be reached
-// is an answer; an error means that rstprobe cannot go on.
-func (r *measurement) one(ctx context.Context, j job, ask ask) error {
+// one asks about one target. That it cannot be reached is an answer; an error
+// means that rstprobe itself failed, and the answer is as far as it came.
+func (r *measurement) one(ctx context.Context, j job, ask ask) (diagnosis.Result, error) {
 	started := time.Now()
 	r.bar.next(j.target.Input)
 	res, err := r.answer(ctx, j, ask)
@@ -146,6 +184,7 @@ func (r *measurement) one(ctx context.Context, j job, ask ask) error {
 	if res.Target.Input == "" {
 		res.Target = j.target
 	}
+	res.Lookup = j.lookup
 	if ctx.Err() != nil {
 		res.Interrupted, err = true, nil
 		if res.Outcome == "" {
@@ -153,7 +192,7 @@ func (r *measurement) one(ctx context.Context, j job, ask ask) error {
 		}
 	}
 	r.names.settle(ctx, res)
-	return errors.Join(err, r.sink.write(res))
+	return res, err
 }
 
 // answer is the result for one target: of the questions, or what prepare found
@@ -172,6 +211,7 @@ func (r *measurement) answer(ctx context.Context, j job, ask ask) (diagnosis.Res
 	}
 	return ask(ctx, diagnosis.Config{
 		Exchanger: exchanger, Target: target, Source: j.source,
+		Gateway:   !r.sys.onLink(target.IP),
 		Questions: j.questions, Controls: r.controls, ControlAddress: r.controlAddress,
 		Trace: r.options.trace, MaxTTL: r.maxTTL, Repeat: r.repeat, Shape: r.shape, Profile: r.profile,
 		Timeout: r.timeout, Seed: r.seed,

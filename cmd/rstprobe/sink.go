@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 
 	"github.com/rstprobe/rstprobe/internal/diagnosis"
 	"github.com/rstprobe/rstprobe/internal/wire/pcapio"
@@ -24,13 +25,14 @@ type sink struct {
 	files  []string
 	docs   []report.Document // kept iff there are files
 	codes  []int             // one per result
+	broken error             // why w takes no more results; nil: it does
 }
 
 func newSink(w, stderr io.Writer, o output, style report.Style) *sink {
 	s := &sink{
 		w: w, json: o.json, files: o.files, redact: o.redact,
 		style: style,
-		meta:  report.Meta{RunID: rand.Text(), Version: version(), Mode: modeRaw},
+		meta:  report.Meta{RunID: rand.Text(), Version: version(), Mode: modeRaw, Platform: report.Platform{OS: runtime.GOOS, Architecture: runtime.GOARCH, GoVersion: runtime.Version()}},
 	}
 	switch {
 	case o.explain && o.json:
@@ -45,17 +47,24 @@ func (s *sink) write(res diagnosis.Result) error {
 	return s.document(report.New(res, s.meta))
 }
 
-// document writes a result without what is to be hidden.
+// document writes a result without what is to be hidden. An error means that
+// nobody gets to see it: with files, these are still to come.
 func (s *sink) document(doc report.Document) error {
 	doc = s.redact.Document(doc)
 	s.codes = append(s.codes, report.ExitCode(doc.Verdict.Outcome))
 	if len(s.files) > 0 {
 		s.docs = append(s.docs, doc)
 	}
-	if err := s.print(doc); err != nil {
-		return fmt.Errorf("write the result: %w", err)
+	if s.broken != nil {
+		return nil
 	}
-	return nil
+	if err := s.print(doc); err != nil {
+		s.broken = fmt.Errorf("write the result: %w", err)
+	}
+	if len(s.files) > 0 {
+		return nil // writeFiles will tell
+	}
+	return s.broken
 }
 
 func (s *sink) print(doc report.Document) error {
@@ -89,7 +98,7 @@ func (s *sink) writeFiles(frames []pcapio.Frame) error {
 		return nil
 	}
 	frames = s.redact.Frames(frames)
-	var errs []error
+	errs := []error{s.broken}
 	for _, path := range s.files {
 		errs = append(errs, report.WriteFile(path, s.docs, frames))
 	}

@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 
+	"github.com/rstprobe/rstprobe/internal/doctor"
 	"github.com/rstprobe/rstprobe/internal/wire/kernelconn"
+	"github.com/rstprobe/rstprobe/internal/wire/rawsock"
 	"github.com/rstprobe/rstprobe/probe"
 )
 
@@ -16,7 +19,11 @@ import (
 func (r *measurement) openSessions(cfgs []sessionConfig, drop func() error) ([]*session, error) {
 	if r.mode != modeKernel {
 		sessions, err := r.sys.open(cfgs, drop)
-		if r.mode == modeRaw || !errors.Is(err, os.ErrPermission) {
+		denied := errors.Is(err, os.ErrPermission)
+		if denied {
+			err = permissionError{err}
+		}
+		if r.mode == modeRaw || !denied && !errors.Is(err, rawsock.ErrFiles) {
 			return sessions, err
 		}
 		r.bar.clear()
@@ -32,6 +39,24 @@ func (r *measurement) openSessions(cfgs []sessionConfig, drop func() error) ([]*
 	}
 	r.sink.meta.Mode = modeKernel
 	return r.sys.openKernel(cfgs, drop)
+}
+
+// permissionError is a raw socket that the system refused to open. The command
+// that mends it stands last, on a line of its own, to be copied.
+type permissionError struct{ error }
+
+func (e permissionError) Unwrap() error { return e.error }
+
+func (e permissionError) Error() string {
+	program, err := os.Executable()
+	if err != nil {
+		program = "/path/to/rstprobe"
+	}
+	reason := os.ErrPermission
+	if errno := syscall.Errno(0); errors.As(e.error, &errno) {
+		reason = errno
+	}
+	return fmt.Sprintf("raw sockets need CAP_NET_RAW (%v): run as root, or once:\n  %s", reason, doctor.Setcap(program))
 }
 
 // openKernel opens an exchanger on ordinary sockets for each address.

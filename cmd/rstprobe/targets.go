@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/rstprobe/rstprobe/internal/diagnosis"
 	"github.com/rstprobe/rstprobe/probe"
 )
 
@@ -25,11 +26,15 @@ type aimed struct {
 }
 
 // blame says where the target stands that err is about.
-func (t aimed) blame(err error) error {
-	if err == nil || t.at == "" {
+func (t aimed) blame(err error) error { return blameAt(t.at, err) }
+
+func (j job) blame(err error) error { return blameAt(j.at, err) }
+
+func blameAt(at string, err error) error {
+	if err == nil || at == "" {
 		return err
 	}
-	return usagef("%s: %w", t.at, err)
+	return usagef("%s: %w", at, err)
 }
 
 // targets are those of the line, then those of the lists.
@@ -112,23 +117,29 @@ func (p *program) noteRepeats(targets []aimed) {
 
 // addresses are those of a target: the one that was written, else the first of
 // its name, or with --all-ips all of them, each once and in the order of the
-// resolver. The error says for people why there is none.
-func (r *measurement) addresses(ctx context.Context, t probe.Target) ([]netip.Addr, error) {
+// resolver.
+func (r *measurement) addresses(ctx context.Context, t probe.Target) resolved {
 	if t.IP.IsValid() {
-		return []netip.Addr{t.IP}, nil
+		return resolved{addrs: []netip.Addr{t.IP}}
 	}
+	ctx, stop := context.WithTimeout(ctx, patience)
+	defer stop()
 	found, err := r.sys.lookUp(ctx, r.family.network(), t.Name)
+	none := func(why diagnosis.LookupFailure, err error) resolved {
+		found.Failure = why
+		return resolved{lookup: &found, err: err}
+	}
 	if errors.Is(err, errNoName) && r.family != 0 {
-		if others, otherErr := r.sys.lookUp(ctx, "ip", t.Name); otherErr == nil && len(others) > 0 {
-			return nil, fmt.Errorf("it has no IPv%d address, only %s", r.family, others[0].Unmap())
+		if others, otherErr := r.sys.lookUp(ctx, "ip", t.Name); otherErr == nil && len(others.Answers) > 0 {
+			return none(diagnosis.NoAddress, fmt.Errorf("it has no IPv%d address, only %s", r.family, others.Answers[0]))
 		}
 	}
 	if err != nil {
-		return nil, err
+		return none(found.Failure, err)
 	}
 	var out, useless []netip.Addr
-	for _, ip := range found {
-		switch ip = ip.Unmap(); {
+	for _, ip := range found.Answers {
+		switch {
 		case !probe.OneHost(ip):
 			useless = append(useless, ip)
 		case !slices.Contains(out, ip):
@@ -137,11 +148,18 @@ func (r *measurement) addresses(ctx context.Context, t probe.Target) ([]netip.Ad
 	}
 	switch {
 	case len(out) == 0 && len(useless) > 0:
-		return nil, fmt.Errorf("the resolver gives %s, which is the address of no host; resolvers that block a name answer so", useless[0])
+		return none(diagnosis.UselessAddress, fmt.Errorf("the resolver gives %s, which is the address of no host; resolvers that block a name answer so", useless[0]))
 	case len(out) == 0:
-		return nil, errNoName
-	case r.allIPs:
-		return out, nil
+		return none(diagnosis.NoAddress, errNoName)
+	case !r.allIPs:
+		out = out[:1]
 	}
-	return out[:1], nil
+	return resolved{out, &found, nil}
+}
+
+// resolved is what came of the name of a target.
+type resolved struct {
+	addrs  []netip.Addr      // to be probed
+	lookup *diagnosis.Lookup // nil: none was needed
+	err    error             // says for people why there is no address
 }

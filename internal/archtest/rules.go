@@ -174,7 +174,7 @@ var Packages = []Package{
 			"probe", "traceroute", "internal/diagnosis",
 		},
 		Tests: []string{
-			"internal/lab/simnet", "internal/lab/netlab", "internal/capture", "internal/flow",
+			"internal/lab/simnet", "internal/lab/netlab", "internal/capture", "internal/explain", "internal/flow",
 			"internal/wire", "internal/wire/engine", "internal/wire/rawsock", "internal/wire/kernelconn", "internal/wire/pcapio", "report", "report/ooni/oonitest",
 		},
 		Why: "worlds and the answers expected in them are data; only their tests run them",

@@ -17,6 +17,9 @@ import (
 func (s *session) answer(q Question) error {
 	if q.Kind == probe.SYN {
 		v := probe.DecideSYN(s.syn)
+		if s.res.ownTarget() && v.Next != "" {
+			v.Next = "look at what listens on this machine: ss -tln"
+		}
 		s.res.Tests = append(s.res.Tests, Test{Kind: q.Kind, ControlNames: []string{}, Verdict: v, Location: s.locateSYN(v)})
 		return nil
 	}
@@ -95,7 +98,7 @@ func (n *nameQuestion) say(name string) probe.Stimulus {
 // tests, and where something fails, what tells who did it and where.
 func (n *nameQuestion) ask() error {
 	n.begin(StepControls)
-	n.findings.Kind, n.findings.Nearer = n.q.Kind, n.syn.Nearer()
+	n.findings.Kind, n.findings.Nearer, n.findings.FirstHop = n.q.Kind, n.syn.Nearer(), n.syn.FirstHop
 	random := payload.RandomName(len(n.q.Name), n.seed())
 	for _, name := range append([]string{n.q.Name, random, ""}, n.controls...) {
 		b, err := n.stimulus(n.q, name).Bytes(0)

@@ -2,7 +2,11 @@ package diagnosis
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 
+	"github.com/rstprobe/rstprobe/internal/flow"
+	"github.com/rstprobe/rstprobe/internal/packet"
 	"github.com/rstprobe/rstprobe/probe"
 	"github.com/rstprobe/rstprobe/traceroute"
 )
@@ -15,6 +19,18 @@ func conclude(r *Result) (probe.Overall, string) {
 		}
 		return traced(r)
 	}
+	if r.ownTarget() {
+		o, sentence := worst(r)
+		return o, sentence + fmt.Sprintf(" %v is this machine: there is no path to measure.", r.Target.IP)
+	}
+	return worst(r)
+}
+
+// ownTarget reports whether the target is the machine that measures.
+func (r *Result) ownTarget() bool { return r.Target.IP.IsLoopback() || r.Target.IP == r.Source }
+
+// worst is the outcome of the test that a person must know of first.
+func worst(r *Result) (probe.Overall, string) {
 	worst, sentence := rank(r.Tests[0], r)
 	for _, t := range r.Tests[1:] {
 		if o, s := rank(t, r); order[o] > order[worst] {
@@ -51,16 +67,24 @@ func rank(t Test, r *Result) (probe.Overall, string) {
 	v := t.Verdict
 	what, target := subject(t), fmt.Sprintf("%s port %d", r.Target.Host, r.Target.Port)
 	switch {
+	case v.Author == probe.OwnSide && v.Outcome == probe.Unreachable:
+		return probe.OverallUnreachable, fmt.Sprintf("%s cannot be reached: %s.", target, reason(v))
 	case v.Interferes() && (v.Confidence == probe.Proved || v.Confidence == probe.Likely):
 		return probe.Interference, fmt.Sprintf("%s to %s is %s by %s%s, not by the server (%s).",
 			what, target, ended(v), authors[v.Author], place(t.Location, r.Path.ServerTTL)+onPaths(t.Flows), v.Confidence)
 	case v.Outcome == probe.OK:
 		return probe.Clean, fmt.Sprintf("%s to %s is answered normally (%d of %d); nothing interferes.", what, target, v.Counts.TestTotal-v.Counts.TestBad, v.Counts.TestTotal)
-	case v.Outcome == probe.Refused && v.Author == probe.Server:
+	case v.Cause == "S16":
+		sentence := fmt.Sprintf("%s limits connections: from some number on all of them fail, whatever the name.", target)
+		if v.Counts.TestBad == v.Counts.TestTotal {
+			return probe.OverallInconclusive, sentence + " The name could not be tested. Next: " + v.Next + "."
+		}
+		return probe.ServerRefuses, sentence
+	case v.Outcome == probe.Refused && v.Author == probe.Server && v.Cause == "S1":
 		return probe.ServerRefuses, fmt.Sprintf("%s refuses connections: the port is closed; nothing interferes on the path.", target)
-	case (v.Author == probe.Server || v.Author == probe.ServerSide) && v.Outcome != probe.Unreachable:
+	case (v.Author == probe.Server || v.Author == probe.ServerSide) && v.Outcome != probe.Unreachable && (v.Confidence == probe.Proved || v.Confidence == probe.Likely):
 		return probe.ServerRefuses, fmt.Sprintf("%s to %s is %s by %s itself (%s); nothing on the path interferes.", what, target, ended(v), authors[v.Author], v.Confidence)
-	case v.Outcome == probe.Unreachable || v.Outcome == probe.Drop && v.Stage == probe.StageSYN:
+	case v.Outcome == probe.Unreachable || v.Outcome == probe.Drop && v.Stage == probe.StageSYN && !r.stood():
 		return probe.OverallUnreachable, fmt.Sprintf("%s does not answer: %s.", target, reason(v))
 	}
 	sentence := fmt.Sprintf("%s to %s: %s, and the evidence does not tell who did it.", what, target, ended(v))
@@ -68,6 +92,15 @@ func rank(t Test, r *Result) (probe.Overall, string) {
 		sentence += " Next: " + v.Next + "."
 	}
 	return probe.OverallInconclusive, sentence
+}
+
+// stood reports whether any connection to the target came to stand.
+func (r *Result) stood() bool {
+	return slices.ContainsFunc(r.Attempts, func(a Attempt) bool {
+		return a.Record.Key.Remote == netip.AddrPortFrom(r.Target.IP, r.Target.Port) && slices.ContainsFunc(a.Record.Events, func(e flow.Event) bool {
+			return e.Kind == flow.Received && e.Packet.ICMP.Kind == 0 && e.Packet.TCP.Flags.Has(packet.SYN|packet.ACK)
+		})
+	})
 }
 
 func reason(v probe.Verdict) string {

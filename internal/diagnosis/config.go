@@ -41,6 +41,7 @@ type Config struct {
 	Timeout        time.Duration    // longest wait for a silent answer; default max(4 RTT, 1 s)
 	Flows          int              // flow classes in which a finding is repeated: 1 … 16, default 1
 	Characterize   bool             // find out which exact thing triggers
+	Gateway        bool             // the way to the target begins with a router
 	MaxWait        time.Duration    // longest wait for residual blocks to end, all waits together; 0: nothing is waited for
 	Ledger         *residual.Ledger // of what must be left alone until when; nil: one of this run alone
 	Seed           uint64           // of the order of trials and of random names

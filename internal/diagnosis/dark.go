@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rstprobe/rstprobe/internal/residual"
 	"github.com/rstprobe/rstprobe/probe"
 	"github.com/rstprobe/rstprobe/traceroute"
 )
@@ -33,6 +34,9 @@ func (n *nameQuestion) pairs() error {
 		}
 		control := n.sweep(n.controls[0], probe.Control, n.grace())
 		test := n.sweep(n.q.Name, probe.Test, n.grace())
+		if round < n.cfg.Repeat { // or else those flows alone are blocked by now
+			n.asFailed(&test, round)
+		}
 		trials := []probe.Trial{control, test}
 		if round%2 == 1 && !n.lasting() {
 			slices.Reverse(trials)
@@ -68,6 +72,17 @@ func (n *nameQuestion) pairs() error {
 	}
 	n.control = append(n.control, n.search.Control...)
 	return nil
+}
+
+// asFailed has a trial leave from the port of a test that failed: routers that
+// balance load choose the way by it, and a box that acts on a share of the
+// connections mostly chooses them so. Where several paths are known, the port
+// is chosen for those.
+func (n *nameQuestion) asFailed(t *probe.Trial, i int) {
+	if len(n.triggers) == 0 || t.LocalPort != 0 || n.lasting() || n.residual.Scope == residual.FourTuple {
+		return
+	}
+	t.LocalPort = n.triggers[i%len(n.triggers)].key.Local.Port()
 }
 
 // narrow reports whether the sweeps so far place the box between two hops.

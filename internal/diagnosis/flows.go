@@ -43,8 +43,7 @@ func (n *nameQuestion) choosePath() error {
 // nowhere reports whether nothing of what makes the tests fail was seen this
 // side of the server, on what may be one of several paths.
 func (n *nameQuestion) nowhere() bool {
-	below := func(at int) bool { return at > 0 && at < n.serverTTL() }
-	return n.classes == nil && n.serverTTL() > 1 && !below(n.findings.Sweeps.At) && !below(n.findings.Read.At)
+	return n.classes == nil && n.serverTTL() > 1 && !n.seen()
 }
 
 // classify finds the flow classes. From then on sweeps keep to the ports of

@@ -30,6 +30,7 @@ func (s *session) reach() error {
 		if err == nil && answered(s.syn.Tests) && s.doubtful() {
 			err = s.sweepAgain()
 		}
+		s.syn.FirstHop = s.cfg.Gateway && s.syn.Sweep.AnswerAt == 1
 	}
 	switch {
 	case err != nil || s.ctx.Err() != nil || s.cfg.Trace == TraceNever:
@@ -169,6 +170,40 @@ func (s *session) serverTTL() int {
 		return s.syn.Elsewhere.End()
 	}
 	return s.syn.Sweep.ResetAt
+}
+
+// serverAddr is who answers at serverTTL: the control address, where nothing of
+// the target's does.
+func (s *session) serverAddr() netip.Addr {
+	switch f := s.syn; {
+	case s.serverTTL() == 0:
+		return netip.Addr{}
+	case f.Sweep.AnswerAt == 0 && f.Other.End() == 0 && f.Elsewhere.End() > 0:
+		return s.cfg.ControlAddress
+	}
+	return s.remote.Addr()
+}
+
+// path is what all sweeps together show of it. Where no name was swept since
+// bare SYNs failed, they are what was tested.
+func (s *session) path() traceroute.Path {
+	syn, control, test := s.synSweep, s.control, s.test
+	if len(test) == 0 && probe.DecideSYN(s.syn).Outcome != probe.OK {
+		syn, control, test = nil, s.harmless(), s.synSweep
+	}
+	p := traceroute.Merge(s.serverTTL(), s.cfg.MaxTTL, syn, control, test)
+	p.Server = s.serverAddr()
+	return p
+}
+
+// harmless are the control sweeps that came to an answer; if none did, all of
+// them. The others may have met the same box.
+func (s *session) harmless() []traceroute.Sweep {
+	answered := slices.DeleteFunc(slices.Clone(s.control), func(c traceroute.Sweep) bool { return c.Lowest() == 0 })
+	if len(answered) == 0 {
+		return s.control
+	}
+	return answered
 }
 
 // sweepTrial is one stamped burst over all TTLs that cannot reach the server.

@@ -16,6 +16,7 @@ import (
 // moment: an interrupted diagnosis returns what it has.
 type Result struct {
 	Target      probe.Target
+	Lookup      *Lookup // of its name; nil: none was needed
 	Started     time.Time
 	Duration    time.Duration
 	Source      netip.Addr

@@ -113,15 +113,21 @@ func newSession(ctx context.Context, cfg Config) (*session, error) {
 // finish draws the path and the overall outcome.
 func (s *session) finish(err error) (Result, error) {
 	s.clock()
-	s.res.Path = traceroute.Merge(s.serverTTL(), s.cfg.MaxTTL, s.synSweep, s.control, s.test)
+	s.res.Path = s.path()
 	s.res.Duration, s.res.Waited = time.Since(s.res.Started), s.budget.Spent
 	if s.ctx.Err() != nil {
 		s.res.Interrupted, err = true, nil
 	}
 	s.res.Outcome, s.res.Summary = conclude(&s.res)
+	if refused := (refusedError{}); errors.As(err, &refused) {
+		if s.res.Outcome != probe.Interference {
+			s.res.Outcome, s.res.Summary = probe.OverallUnreachable, refused.summary(s.cfg.Target)
+		}
+		err = nil // that is an answer
+	}
 	if err != nil {
-		if len(s.res.Tests) == 0 {
-			s.res.Outcome, s.res.Summary = probe.OverallInconclusive, "The measurement failed before anything was known."
+		if s.res.Outcome != probe.Interference { // which stands, whatever came after it
+			s.res.Outcome, s.res.Summary = probe.OverallInconclusive, fmt.Sprintf("The measurement broke off: %v.", err)
 		}
 		return s.res, fmt.Errorf("measuring %s: %w", s.cfg.Target.Input, err)
 	}
@@ -148,6 +154,9 @@ func (s *session) exchange(trials []probe.Trial) ([]flow.Record, error) {
 		if s.can(trials[i]) {
 			s.res.Attempts = append(s.res.Attempts, Attempt{Trial: trials[i], Record: rec})
 		}
+	}
+	if err == nil {
+		err = s.refused(trials, recs)
 	}
 	step := &s.res.Steps[s.steps.now]
 	step.Trials, step.Packets = step.Trials+len(trials), step.Packets+s.res.PacketsSent-before

@@ -11,7 +11,9 @@ import (
 const smallMSS = 536
 
 // small asks the leading control again in small segments, both ways, where it
-// met silence: a path that loses large packets only is no censor.
+// met silence: a path that loses large packets only is no censor. Large ones go
+// beside them, so that an outage that is over by now is not taken for that, nor
+// for a server that serves nobody.
 func (n *nameQuestion) small() error {
 	for _, o := range n.findings.Leading {
 		if o.Outcome != probe.Drop && o.Outcome != probe.Stall {
@@ -22,10 +24,16 @@ func (n *nameQuestion) small() error {
 	for range n.cfg.Repeat {
 		t := n.trial(n.remote, n.stimulus(n.q, n.controls[0]), probe.Control)
 		t.MSS = smallMSS
-		trials = append(trials, t)
+		trials = append(trials, t, n.trial(n.remote, n.say(n.controls[0]), probe.Control))
 	}
 	recs, err := n.exchange(trials)
-	n.findings.Small = observe(recs)
+	for i, t := range trials {
+		to := &n.findings.Leading
+		if t.MSS == smallMSS {
+			to = &n.findings.Small
+		}
+		*to = append(*to, observe(recs[i:i+1])...)
+	}
 	return err
 }
 

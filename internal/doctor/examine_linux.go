@@ -155,7 +155,7 @@ func fileCapabilities(data []byte) FileFacts {
 
 func spaceFacts() SpaceFacts {
 	return SpaceFacts{
-		Err: makeNamespaces(), Max: setting("user/max_user_namespaces"),
+		Err: makeNamespaces(), Max: setting("user/max_user_namespaces"), MaxNet: setting("user/max_net_namespaces"),
 		Disabled: setting("kernel/unprivileged_userns_clone") == 0,
 		AppArmor: setting("kernel/apparmor_restrict_unprivileged_userns") == 1,
 	}

@@ -65,6 +65,7 @@ type FileFacts struct {
 type SpaceFacts struct {
 	Err      error // of making one; nil: it works
 	Max      int   // user.max_user_namespaces; -1: unknown
+	MaxNet   int   // user.max_net_namespaces; -1: unknown
 	Disabled bool  // kernel.unprivileged_userns_clone is 0 (Debian)
 	AppArmor bool  // kernel.apparmor_restrict_unprivileged_userns is 1 (Ubuntu)
 }

@@ -199,6 +199,8 @@ func (f Facts) leftovers() Finding {
 	return r
 }
 
+func (f Facts) fewFiles() bool { return f.Files.Known && f.Files.Max < enoughFiles }
+
 func (f Facts) descriptors() Finding {
 	r := Finding{
 		Check: "descriptors", Status: OK, Found: fmt.Sprintf("%d files may be open", f.Files.Max),
@@ -207,9 +209,9 @@ func (f Facts) descriptors() Finding {
 	switch {
 	case !f.Files.Known:
 		return Finding{}
-	case f.Files.Max < enoughFiles:
-		r.Status = Problem
-		r.Meaning = fmt.Sprintf("a run reserves 256 ports per address of ours and needs up to %d", enoughFiles)
+	case f.fewFiles():
+		r.Status = Warning
+		r.Meaning = fmt.Sprintf("a run reserves up to 256 ports per address of ours, for which it needs %d; with fewer it uses a port again sooner, so blocks that last disturb it more", enoughFiles)
 		r.Mend, r.Command = "raise the limit of this shell or service (LimitNOFILE=)", fmt.Sprintf("ulimit -n %d", enoughFiles)
 	}
 	return r

@@ -26,7 +26,7 @@ func healthy() Facts {
 		System: "linux", Program: "/usr/local/bin/rstprobe",
 		Process:    ProcessFacts{UID: 1000, Permitted: NetRaw, Bounding: 1<<41 - 1},
 		File:       FileFacts{Permitted: NetRaw},
-		Spaces:     SpaceFacts{Max: 1000},
+		Spaces:     SpaceFacts{Max: 1000, MaxNet: 1000},
 		Interfaces: []Interface{{Name: "eth0", PathFilter: 2, Routed: true}},
 		Firewall:   FirewallFacts{Readable: true},
 		Clock:      ClockFacts{Known: true, Synced: true, Observed: time.Second},
@@ -84,10 +84,11 @@ func TestJudge(t *testing.T) {
 		{"file on nosuid mount", func(f *Facts) { f.File.NoSUID = true }, "file_capabilities", Warning, "nosuid", ""},
 		{"file unreadable", func(f *Facts) { f.File.Err = errBroken }, "file_capabilities", Warning, "broken", "getcap"},
 		{"no user namespaces", func(f *Facts) { f.Spaces = SpaceFacts{Err: errDenied, Max: 0} }, "namespaces", Warning, "max_user_namespaces is 0", "user.max_user_namespaces"},
+		{"no network namespaces", func(f *Facts) { f.Spaces = SpaceFacts{Err: errBroken, Max: 9} }, "namespaces", Warning, "max_net_namespaces is 0", "user.max_net_namespaces"},
 		{"user namespaces for root", func(f *Facts) { f.Spaces = SpaceFacts{Err: errDenied, Max: 9, Disabled: true} }, "namespaces", Warning, "for root only", "unprivileged_userns_clone=1"},
 		{"AppArmor", func(f *Facts) { f.Spaces.AppArmor = true }, "namespaces", Warning, "AppArmor", "apparmor_restrict_unprivileged_userns=0"},
 		{"AppArmor and root", func(f *Facts) { f.Spaces.AppArmor, f.Process.UID = true, 0 }, "namespaces", OK, "can be made", ""},
-		{"namespaces refused", func(f *Facts) { f.Spaces = SpaceFacts{Err: errDenied, Max: 9} }, "namespaces", Warning, "permission denied", "sudo rstprobe demo"},
+		{"namespaces refused", func(f *Facts) { f.Spaces = SpaceFacts{Err: errDenied, Max: 9, MaxNet: 9} }, "namespaces", Warning, "permission denied", "sudo rstprobe demo"},
 		{"gro", func(f *Facts) { f.Interfaces[0].Offloads = []string{"gro"} }, "offloads", Warning, "gro is on", "sudo ethtool -K eth0 gro off"},
 		{"all offloads", func(f *Facts) { f.Interfaces[0].Offloads = []string{"gro", "lro", "tso", "gso"} }, "offloads", Warning, "gro, lro, tso, gso are on", "gro off lro off tso off gso off"},
 		{"strict filter, one interface", func(f *Facts) { f.Interfaces[0].PathFilter = 1 }, "rp_filter", OK, "only interface", ""},
@@ -129,7 +130,7 @@ func TestJudge(t *testing.T) {
 		{"disk unknown", func(f *Facts) { f.Disks[0].Err = errBroken }, "space", Warning, "broken", ""},
 		{"unfinished file", func(f *Facts) { f.Left.Temporary = []string{"./.x.json.tmp"} }, "leftovers", Warning, ".x.json.tmp", "rm ./.x.json.tmp"},
 		{"orphan", func(f *Facts) { f.Left.Orphans = []int{7, 9} }, "leftovers", Warning, "process 7 9", "kill 7 9"},
-		{"few descriptors", func(f *Facts) { f.Files.Max = 256 }, "descriptors", Problem, "256 files", "ulimit -n 1024"},
+		{"few descriptors", func(f *Facts) { f.Files.Max = 256 }, "descriptors", Warning, "256 files", "ulimit -n 1024"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := healthy()
@@ -276,5 +277,15 @@ func validate(t *testing.T, findings []Finding) {
 	}
 	if err := compiled.Validate(value); err != nil {
 		t.Errorf("%s: %v", line, err)
+	}
+}
+
+// TestFewFiles: where files are too few for raw sockets, that is what is to be
+// mended.
+func TestFewFiles(t *testing.T) {
+	f := healthy()
+	f.Files.Max, f.Raw = 40, RawFacts{Err4: errBroken, Err6: errBroken}
+	if got := f.rawMode(); got.Command != "ulimit -n 1024" {
+		t.Errorf("%+v, want the mend of too few files", got)
 	}
 }

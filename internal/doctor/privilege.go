@@ -36,6 +36,9 @@ func (f Facts) rawMode() Finding {
 	case errors.Is(err, errors.ErrUnsupported):
 		r.Found += fmt.Sprintf(": %s has no raw sockets that can be used", f.System)
 		r.Mend = "measure on Linux"
+	case !errors.Is(err, os.ErrPermission) && f.fewFiles():
+		r.Found += ": " + oneLine(err)
+		r.Mend, r.Command = f.descriptors().Mend, f.descriptors().Command
 	case !errors.Is(err, os.ErrPermission):
 		r.Found += ": " + oneLine(err)
 		r.Mend = "report this, with the output of rstprobe doctor --json"
@@ -47,10 +50,13 @@ func (f Facts) rawMode() Finding {
 	return r
 }
 
+// Setcap is the command that lets a program open raw sockets without root.
+func Setcap(program string) string { return "sudo setcap cap_net_raw=p " + shellQuoted(program) }
+
 // denied says why CAP_NET_RAW is missing and what gives it.
 func (f Facts) denied() (reason, mend, command string) {
 	p, file := f.Process, f.File
-	setcap := "sudo setcap cap_net_raw=p " + shellQuoted(f.Program)
+	setcap := Setcap(f.Program)
 	switch {
 	case p.Permitted&NetRaw != 0 && p.UserNamespace:
 		return "CAP_NET_RAW of a user namespace does not count in the network that it was started in",
@@ -138,7 +144,7 @@ func (f Facts) program() Finding {
 		r.Found, r.Meaning = "the file grants no capability", "raw sockets only as root; packages must set it after installing, as archives lose it"
 		if f.Process.UID != 0 && f.Process.Permitted&NetRaw == 0 {
 			r.Status = Warning
-			r.Mend, r.Command = "let the program open raw sockets", "sudo setcap cap_net_raw=p "+shellQuoted(f.Program)
+			r.Mend, r.Command = "let the program open raw sockets", Setcap(f.Program)
 		}
 		return r
 	}
@@ -151,7 +157,7 @@ func (f Facts) program() Finding {
 		r.Mend = "install the program on another file system"
 	case f.File.Permitted&^NetRaw != 0:
 		r.Status, r.Meaning = Warning, "more than CAP_NET_RAW is never used, and so only a risk"
-		r.Mend, r.Command = "grant nothing else", "sudo setcap cap_net_raw=p "+shellQuoted(f.Program)
+		r.Mend, r.Command = "grant nothing else", Setcap(f.Program)
 	}
 	return r
 }
@@ -196,6 +202,9 @@ func (f Facts) namespaces() Finding {
 	case s.Max == 0:
 		r.Found = "user namespaces are switched off (user.max_user_namespaces is 0)"
 		r.Mend, r.Command = "allow them until the next start, or run the demo as root", "sudo sysctl -w user.max_user_namespaces=10000"
+	case s.MaxNet == 0:
+		r.Found = "network namespaces are switched off (user.max_net_namespaces is 0)"
+		r.Mend, r.Command = "allow them until the next start", "sudo sysctl -w user.max_net_namespaces=10000"
 	case s.AppArmor:
 		r.Found = "AppArmor takes all capabilities from user namespaces of ordinary users (kernel.apparmor_restrict_unprivileged_userns is 1)"
 		r.Mend, r.Command = "lift it until the next start, or run the demo as root", "sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"

@@ -82,6 +82,15 @@ func entry[K comparable](m map[K]*habits, k K) *habits {
 // learn adds what a conversation shows of its two hosts.
 func (b baselines) learn(s *scene) {
 	healthy := s.healthy()
+	usual := func(g *seg) bool {
+		switch {
+		case isSYN(g):
+			return g.from == server || s.opened != nil // a SYN alone may be a path tracer's
+		case isData(g):
+			return healthy && !s.limited[g.n]
+		}
+		return false
+	}
 	for _, of := range []side{client, server} {
 		addr := s.addr(of).Addr()
 		for _, h := range []*habits{entry(b.hosts, addr), entry(b.prefixes, neighbourhood(addr))} {
@@ -89,7 +98,7 @@ func (b baselines) learn(s *scene) {
 				continue
 			}
 			for i := range s.segs {
-				if g := &s.segs[i]; g.from == of && (isSYN(g) || isData(g) && healthy) {
+				if g := &s.segs[i]; g.from == of && usual(g) {
 					h.ttl(g.p.TTL)
 				}
 			}

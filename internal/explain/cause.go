@@ -108,19 +108,27 @@ func (x *matter) judgement(c *Cause, f *Finding) Judgement {
 		j.Evidence = append(j.Evidence, e)
 	}
 	j.Against = append(j.Against, con...)
+	if decisive(j.Against) {
+		j.Confidence = lower(j.Confidence, probe.Likely) // proof leaves nothing that speaks against it
+	}
 	return j
 }
+
+// words are a part of a sentence that differs by language.
+type words struct{ english, chinese string }
+
+func (w words) String() string { return w.english }
 
 // inChinese are the arguments of a sentence with the words among them
 // translated; figures, addresses and names stay.
 func inChinese(args []any) []any {
 	out := slices.Clone(args)
 	for i, a := range out {
-		switch a {
-		case client:
-			out[i] = "客户端"
-		case server:
-			out[i] = "服务器"
+		switch a := a.(type) {
+		case words:
+			out[i] = a.chinese
+		case side:
+			out[i] = map[side]string{client: "客户端", server: "服务器"}[a]
 		}
 	}
 	return out

@@ -9,10 +9,11 @@ import (
 	"github.com/rstprobe/rstprobe/probe"
 )
 
-// boxCauses are those of boxes between the ends. Each asks for evidence of
-// one; a pattern that a host could leave as well is not enough.
+// boxCauses are those of boxes between the ends that spoke in the name of one.
+// Each asks for evidence of a box; a pattern that a host could leave as well is
+// not enough.
 func boxCauses() []Cause {
-	return []Cause{
+	rows := []Cause{
 		{
 			Code: "M17", Pattern: "blind-resets", Author: probe.Undetermined, Ceiling: probe.Likely,
 			Title:   "Somebody tries to break the connection blindly",
@@ -74,8 +75,8 @@ func boxCauses() []Cause {
 			Look:    "The request, the RST sooner than a round trip or from another distance, and then the server's own ServerHello or answer.",
 			Twin:    "A server that rejects a name closes with its own TTL and says nothing afterwards.",
 			Next:    "rstprobe HOST:PORT --sni=NAME (or --host=NAME) compares with a harmless name and finds the hop; or capture at the server",
-			English: "packet %[1]d was drawn by packet %[2]d%[3]s and is not the %[4]v's: a box on the path sent it in its name",
-			Chinese: "第 %[1]d 号 RST 由第 %[2]d 号包%[3]s 触发,并非 %[4]v 发出:中间(旁路)设备伪造的重置",
+			English: "packet %[1]d was drawn by %[2]v and is not the %[3]v's: a box on the path sent it in its name",
+			Chinese: "第 %[1]d 号 RST 由%[2]v触发,并非 %[3]v 发出:中间(旁路)设备伪造的重置",
 			find:    atData,
 		},
 		{
@@ -112,6 +113,16 @@ func boxCauses() []Cause {
 			find:    forgedFIN,
 		},
 	}
+	for i := range rows {
+		find := rows[i].find
+		rows[i].find = func(x *matter) *Finding {
+			if x.sentHere(x.inName()) {
+				return nil
+			}
+			return find(x)
+		}
+	}
+	return rows
 }
 
 // byBox words how sure a box is, by the suspicion.
@@ -152,7 +163,7 @@ func atHandshake(x *matter) *Finding {
 	if x.r == nil || x.from() != server || x.synack == nil || x.synack.i > x.r.i || x.suspicion() == 0 {
 		return nil
 	}
-	if x.r.p.TCP.Seq != x.synack.end || x.bytes(client, x.r.i) > 0 || x.bytes(server, x.r.i) > 0 {
+	if x.r.p.TCP.Seq != x.synack.end || x.bytes(client, x.r.i) > 0 || x.bytes(server, x.r.i) > 0 || x.knowsMore() {
 		return nil
 	}
 	return &Finding{
@@ -176,6 +187,12 @@ func said(t *seg) string {
 	}
 }
 
+// knowsMore reports whether the reset acknowledges more than the SYN: data that
+// the capture lacks.
+func (x *matter) knowsMore() bool {
+	return x.r.has(packet.ACK) && x.synack != nil && x.synack.p.TCP.Ack.Before(x.r.p.TCP.Ack)
+}
+
 func atData(x *matter) *Finding {
 	if x.r == nil || x.suspicion() == 0 {
 		return nil
@@ -189,12 +206,18 @@ func atData(x *matter) *Finding {
 			}
 		}
 	}
-	if t == nil || t.has(packet.SYN) || t == x.opened {
+	by := words{"data that the capture lacks", "未被抓到的数据"}
+	switch {
+	case t != nil && !t.has(packet.SYN) && t != x.opened:
+		by.english = fmt.Sprintf("packet %d%s", t.n, said(t))
+		by.chinese = fmt.Sprintf("第 %d 号包%s ", t.n, said(t))
+	case x.from() == server && x.knowsMore():
+		t = nil
+	default:
 		return nil
 	}
 	f := &Finding{
-		Confidence: x.byBox(), Packets: numbers(t, x.r), Decisive: x.suspicion() > 1,
-		Args: []any{x.r.n, t.n, said(t), x.from()},
+		Confidence: x.byBox(), Packets: numbers(t, x.r), Decisive: x.suspicion() > 1, Args: []any{x.r.n, by, x.from()},
 	}
 	if x.why.shows("server-goes-on") != nil || x.why.shows("expired-and-reset") != nil {
 		f.Author = probe.OnPath
@@ -215,7 +238,7 @@ func bothWays(x *matter) *Finding {
 		return nil
 	}
 	for _, e := range x.resets() {
-		if apart := max(e.at-x.r.at, x.r.at-e.at); e.from == x.from().other() && apart <= moment {
+		if apart := max(e.at-x.r.at, x.r.at-e.at); e.from == x.from().other() && apart <= moment && !x.sentHere(e.from) {
 			return &Finding{
 				Confidence: x.byBox(), Packets: numbers(data, x.r, e), Args: []any{x.r.n, e.n, data.n, said(data)}, Decisive: true,
 			}

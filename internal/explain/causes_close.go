@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rstprobe/rstprobe/internal/packet"
@@ -71,7 +72,7 @@ func closeCauses() []Cause {
 			Code: "S19", Pattern: "lingering-close", Author: probe.Server, Ceiling: probe.Likely,
 			Title:   "A proxy waited after its answer and then reset",
 			Story:   "The server answered and closed while the client was still sending. It reads and discards for a while (nginx: lingering_close) and resets when its patience ends.",
-			Look:    "Answer and FIN of the server, data of the client that it still acknowledges, RST seconds later.",
+			Look:    "Answer and FIN of the server, data of the client that it still acknowledges, and then RST, often seconds later.",
 			Twin:    "A server whose socket is closed outright resets with the first packet.",
 			Next:    "send nothing after the request: the reset goes away; look at lingering_timeout",
 			English: "packet %[1]d: the %[4]v had closed in packet %[2]d, still took data for %[3]v and then reset",
@@ -192,16 +193,17 @@ func keepalive(x *matter) *Finding {
 }
 
 // run is how often the last thing that a side said before index i was sent,
-// without an acknowledgment of it.
+// without an acknowledgment of it. What was to expire on the way it did not
+// say.
 func (s *scene) run(of side, i int) []*seg {
-	last := s.last(of, i, func(g *seg) bool { return alive(g) && g.p.TCP.Len() > 0 && !g.keepalive })
+	last := s.last(of, i, func(g *seg) bool { return alive(g) && g.p.TCP.Len() > 0 && !g.keepalive && !s.limited[g.n] })
 	if last == nil {
 		return nil
 	}
 	var out []*seg
 	for j := last.i; j >= 0; j-- {
 		g := &s.segs[j]
-		if g.from == of && alive(g) && g.p.TCP.Seq == last.p.TCP.Seq && g.p.TCP.Len() > 0 {
+		if g.from == of && alive(g) && g.p.TCP.Seq == last.p.TCP.Seq && g.p.TCP.Len() > 0 && !s.limited[g.n] {
 			out = append([]*seg{g}, out...)
 		}
 	}
@@ -224,29 +226,55 @@ func gaps(run []*seg, end time.Duration) []time.Duration {
 	return out
 }
 
+// Retransmission timers. The first retransmission waits for a round trip at
+// least, and for what kernels allow for delayed acknowledgments; each later one
+// half as long again as the one before, or more, up to the longest wait.
+const (
+	shortestTimer = 100 * time.Millisecond
+	longestTimer  = time.Minute
+)
+
+// retried are the copies of the last thing that a side said before index i
+// which its retransmission timer sent: those that came sooner were sent for
+// another reason.
+func (x *matter) retried(of side, i int) []*seg {
+	run := x.run(of, i)
+	if len(run) == 0 {
+		return nil
+	}
+	last := run[len(run)-1]
+	run = slices.DeleteFunc(run, func(g *seg) bool { return g.p.TTL != last.p.TTL || g.data() != last.data() })
+	for len(run) > 1 && run[1].at-run[0].at < max(shortestTimer, x.rtt(of)) {
+		run = run[1:]
+	}
+	return run
+}
+
+// backsOff reports whether each wait follows from the one before by a timer
+// that backs off.
+func backsOff(waits []time.Duration) bool {
+	for i := 1; i < len(waits); i++ {
+		if waits[i]*2 < waits[i-1]*3 && waits[i] < longestTimer {
+			return false
+		}
+	}
+	return true
+}
+
 func exhausted(x *matter) *Finding {
 	if x.r == nil {
 		return nil
 	}
-	run := x.run(x.from(), x.r.i)
-	if len(run) < 2 {
-		return nil
-	}
+	run := x.retried(x.from(), x.r.i)
 	between := gaps(run, x.r.at)
-	growing := 0
-	for i := 1; i < len(between); i++ {
-		if between[i]*2 >= between[i-1]*3 {
-			growing++
-		}
-	}
-	if growing == 0 {
+	if len(run) < 2 || !backsOff(between) {
 		return nil
 	}
 	f := Finding{
 		Confidence: probe.Likely, Author: x.author(), Packets: append(numbers(run...), x.r.n), Decisive: true,
 		Args: []any{x.r.n, len(run), between, uint32(run[0].p.TCP.Seq), x.from()},
 	}
-	if growing >= 2 {
+	if len(run) >= 3 {
 		f.Confidence = probe.Proved
 	}
 	return &f
@@ -268,6 +296,9 @@ func afterClose(x *matter) *Finding {
 	if fin == nil || !isData(x.d.by) || x.d.by.from == x.from() || x.d.by.i < fin.i || x.oddTTL(x.r) {
 		return nil
 	}
+	if _, taken := x.readOn(fin); taken != nil {
+		return nil // it was not closed for reading
+	}
 	f := Finding{
 		Confidence: probe.Proved, Author: x.author(), Packets: numbers(fin, x.d.by, x.r), Decisive: true,
 		Args: []any{x.r.n, fin.n, x.d.by.n, x.from()},
@@ -275,9 +306,6 @@ func afterClose(x *matter) *Finding {
 	switch x.d.link {
 	case byACK:
 	case byEnd:
-		if x.d.wait >= time.Second {
-			return nil
-		}
 		f.Confidence = probe.Likely
 	default:
 		return nil
@@ -285,19 +313,25 @@ func afterClose(x *matter) *Finding {
 	return &f
 }
 
+// readOn finds the first data that came to the reset's sender after its FIN,
+// and its acknowledgment of that: nil if it was deaf to it.
+func (x *matter) readOn(fin *seg) (late, taken *seg) {
+	late = x.first(x.from().other(), fin.i, isData)
+	if late == nil || late.i > x.r.i {
+		return nil, nil
+	}
+	return late, x.first(x.from(), late.i, func(g *seg) bool { return g.i < x.r.i && g.plain() && !g.p.TCP.Ack.Before(late.end) })
+}
+
 func lingering(x *matter) *Finding {
 	if x.r == nil {
 		return nil
 	}
 	fin := x.fin(x.from())
-	if fin == nil || x.r.at-fin.at < time.Second {
+	if fin == nil {
 		return nil
 	}
-	late := x.first(x.from().other(), fin.i, isData)
-	if late == nil || late.i > x.r.i {
-		return nil
-	}
-	taken := x.first(x.from(), late.i, func(g *seg) bool { return g.i < x.r.i && g.plain() })
+	late, taken := x.readOn(fin)
 	if taken == nil {
 		return nil
 	}

@@ -113,6 +113,17 @@ func ownCauses() []Cause {
 			find:    clientAbort,
 		},
 		{
+			Code: "C4", Pattern: "client-gave-up", Author: probe.OwnSide, Ceiling: probe.Likely,
+			Title:   "The client dropped the connection",
+			Story:   "The client's program lost its patience, was stopped, or, like a tester, had seen enough: it closed without waiting for an answer, or after the connection was over already.",
+			Look:    "The client's own RST, captured where it was sent.",
+			Twin:    "A box that resets the server in the client's name: seen at the server, never at the client.",
+			Next:    "if nothing answered the client, look for where its packets went: capture at the server; else look into the client program",
+			English: "packet %[1]d: the client itself drops the connection, %[2]v after its packet %[3]d%[4]v",
+			Chinese: "客户端在发出第 %[3]d 号包 %[2]v 后自行发 RST(第 %[1]d 号包)放弃连接%[4]v",
+			find:    gaveUp,
+		},
+		{
 			Code: "C5", Pattern: "beside-the-client", Author: probe.OwnSide, Ceiling: probe.Proved,
 			Title:   "Something on or next to the client's machine sent it",
 			Story:   "A local firewall, antivirus, proxy or VPN resets in the server's name. No router touched the packet, and it is there sooner than anything from outside could be.",
@@ -206,6 +217,27 @@ func clientAbort(x *matter) *Finding {
 		Confidence: x.sameTTL(), Packets: numbers(last, x.r),
 		Args: []any{x.r.n, x.bytes(server, x.r.i), last.n, brief(x.r.at - last.at)},
 	}
+}
+
+// unheard is said of a client that was not even acknowledged.
+var unheard = words{", which nothing answered", ",而该包从未得到任何应答"}
+
+// gaveUp: why a client drops a connection is its own affair, unless it was not
+// heard: then something else went wrong before.
+func gaveUp(x *matter) *Finding {
+	if x.r == nil || x.from() != client || !x.sentHere(client) {
+		return nil
+	}
+	last := x.last(client, x.r.i, alive)
+	if last == nil {
+		return nil
+	}
+	f := Finding{Confidence: probe.Likely, Packets: numbers(last, x.r), Args: []any{x.r.n, brief(x.r.at - last.at), last.n, words{}}}
+	if lost := x.run(client, x.r.i); len(lost) > 0 && x.count(server, x.r.i, func(g *seg) bool { return g.i > lost[0].i }) == 0 {
+		f.Args[1], f.Args[2], f.Args[3] = brief(x.r.at-lost[0].at), lost[0].n, unheard
+		f.Author, f.Packets = probe.Undetermined, numbers(lost[0], x.r)
+	}
+	return &f
 }
 
 func besideClient(x *matter) *Finding {

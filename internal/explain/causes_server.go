@@ -99,8 +99,8 @@ func serverCauses() []Cause {
 			Look:    "The sender's last data, and at once RST+ACK with the next sequence number; no FIN, no packet of the other end in between.",
 			Twin:    "A box that objects to the answer does the same: TTL and ID differ, and the server goes on.",
 			Next:    "look into the server program for SO_LINGER with 0; bpftrace on tcp_send_active_reset tells the reason",
-			English: "packet %[1]d: the %[4]v aborts %[3]v after its last data (packet %[2]d), without a FIN: linger 0, or an abort of the program",
-			Chinese: "%[4]v 发完最后的数据(第 %[2]d 号包)%[3]v 后直接发 RST(第 %[1]d 号包)而不是 FIN:SO_LINGER=0 的异常关闭",
+			English: "packet %[1]d: the %[4]v aborts %[3]v after %[5]v (packet %[2]d), without a FIN: linger 0, or an abort of the program",
+			Chinese: "%[4]v 在%[5]v(第 %[2]d 号包)%[3]v 后直接发 RST(第 %[1]d 号包)而不是 FIN:SO_LINGER=0 的异常关闭",
 			find:    linger,
 		},
 		{
@@ -212,18 +212,31 @@ func leak(x *matter) *Finding {
 	}
 }
 
-// diedWithin is how soon after a reset the port must be found dead.
-const diedWithin = time.Minute
+// A process is dead if the next connection to its port, within diedWithin, is
+// refused. Where the SYN is merely lost the host must be gone as well, and then
+// is not back for backWithin.
+const (
+	diedWithin = time.Minute
+	backWithin = 10 * time.Second
+)
 
 func died(x *matter) *Finding {
 	if x.r == nil || x.from() != server || x.bytes(server, x.r.i) == 0 || x.suspicion() > 0 || x.fin(server) != nil || x.fin(client) != nil {
 		return nil
 	}
 	at := x.start().Add(x.r.at)
-	n, next := x.tally(x.facts.byServer[x.conv.Key.Remote], func(a *attempt) bool {
-		return !a.started.Before(at) && a.started.Sub(at) <= diedWithin && !a.synacked
-	})
-	if n == 0 {
+	same := x.facts.byServer[x.conv.Key.Remote]
+	_, next := x.tally(same, func(a *attempt) bool { return a.started.After(at) && (a.synacked || !a.expired) })
+	if next == nil || next.synacked || next.started.Sub(at) > diedWithin {
+		return nil
+	}
+	until := next.started
+	if !next.refused {
+		until = until.Add(backWithin)
+	}
+	if n, _ := x.tally(same, func(a *attempt) bool {
+		return a.served && !a.started.After(until) && (a.started.After(at) || !a.reset[server] && a.over.After(at.Add(moment)))
+	}); n > 0 {
 		return nil
 	}
 	return &Finding{Confidence: probe.Possible, Packets: append(numbers(x.r), next.n), Args: []any{x.r.n, next.n}, Decisive: true}
@@ -243,7 +256,11 @@ func linger(x *matter) *Finding {
 	if asked := x.last(client, x.r.i, isData); asked != nil && asked.i > last.i {
 		return nil
 	}
-	return &Finding{Confidence: probe.Possible, Packets: numbers(last, x.r), Args: []any{x.r.n, last.n, brief(x.r.at - last.at), x.from()}}
+	after := words{"its last data", "发完最后的数据"}
+	if isSYN(last) {
+		after = words{"its SYN/ACK, right after the handshake", "握手刚完成、发出 SYN/ACK"}
+	}
+	return &Finding{Confidence: probe.Possible, Packets: numbers(last, x.r), Args: []any{x.r.n, last.n, brief(x.r.at - last.at), x.from(), after}}
 }
 
 func unread(x *matter) *Finding {

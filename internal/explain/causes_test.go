@@ -151,6 +151,8 @@ func table() []documented {
 			not:     []*script{halfOpen(between("192.0.2.1:40002", "198.51.100.7:139", time.Millisecond, 50))}, instead: "half-open-reset"},
 		{pattern: "client-abort", scripts: with(begin().asked().wait(rtt).says(srv, page).acks(cli).wait(9 * second).rst(cli)),
 			not: with(begin().asked().wait(rtt).says(srv, page).acks(cli).wait(rtt).rst(srv)), instead: "abortive-close"},
+		{pattern: "client-gave-up", scripts: with(begin().asked().wait(rtt).acks(srv).wait(9 * second).rst(cli)),
+			not: with(begin().asked().wait(rtt).says(srv, page).acks(cli).wait(9 * second).rst(cli)), instead: "client-abort"},
 		{pattern: "beside-the-client", trigger: 4, scripts: with(begin().asked().wait(time.Millisecond).rst(srv, ttl(128))),
 			not: with(begin().asked().wait(rtt).rst(srv)), instead: "unread-data"},
 		{pattern: "nat-forgot", scripts: with(begin().asked().wait(rtt).says(srv, page).acks(cli).wait(400*second).says(cli, request).wait(time.Millisecond).stray(srv, ttl(63))),

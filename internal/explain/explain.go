@@ -21,16 +21,18 @@ const DefaultMaxFlows = 10000
 // value is not usable; see New. It keeps in detail only conversations with
 // something to explain, and of those no more than its limit.
 type Explainer struct {
-	max     int
-	facts   *facts
-	reader  reader
-	kept    []flow.Conversation   // read again when all are known: their events take a quarter of what reading makes of them
-	asked   func(packet.Key) bool // what is explained; nil: everything
-	seen    int
-	omitted int
-	where   votes
-	reasons join.Reasons
-	sockets join.Sockets
+	max      int
+	facts    *facts
+	reader   reader
+	kept     []flow.Conversation   // read again when all are known: their events take a quarter of what reading makes of them
+	asked    func(packet.Key) bool // what is explained; nil: everything
+	seen     int
+	answered int // of those seen: the server sent something
+	omitted  int
+	where    votes
+	cut      bool
+	reasons  join.Reasons
+	sockets  join.Sockets
 }
 
 // New is an explainer that explains at most maxFlows conversations; 0:
@@ -47,12 +49,19 @@ func New(maxFlows int) *Explainer {
 // what hosts usually do. Call it before the first conversation comes.
 func (e *Explainer) Only(asked func(packet.Key) bool) { e.asked = asked }
 
+// Cut says that the capture could not be read to its end: what seems to have
+// broken off may have gone on.
+func (e *Explainer) Cut() { e.cut = true }
+
 // count counts a conversation, and reports whether it was asked for.
-func (e *Explainer) count(k packet.Key) bool {
+func (e *Explainer) count(k packet.Key, answered bool) bool {
 	if e.asked != nil && !e.asked(k) {
 		return false
 	}
 	e.seen++
+	if answered {
+		e.answered++
+	}
 	return true
 }
 
@@ -62,9 +71,9 @@ func (e *Explainer) Add(c flow.Conversation) {
 	if len(s.segs) == 0 {
 		return
 	}
-	asked := e.count(c.Key)
-	e.where[s.position()]++
+	asked := e.count(c.Key, s.first(server, 0, any1) != nil)
 	e.facts.learn(s)
+	e.where[e.facts.place(s)]++
 	e.facts.add(summary(s))
 	switch {
 	case !asked, !s.notable():
@@ -94,7 +103,7 @@ func (e *Explainer) Wants(c *flow.Conversation) bool {
 			return true
 		}
 	}
-	e.count(c.Key)
+	e.count(c.Key, true)
 	e.facts.add(sums(c))
 	return false
 }
@@ -182,7 +191,7 @@ func (e *Explainer) Finish() Report {
 	}
 	e.join(rep.Flows) // first: what a host owns up to confirms no box
 	confirm(rep.Flows)
-	rep.Verdict = verdict(rep)
+	rep.Verdict = e.verdict(rep)
 	return rep
 }
 
@@ -231,7 +240,7 @@ func pair(k packet.Key) packet.Key {
 // explain explains one conversation. It keeps account of when a box last
 // ended something between the two hosts.
 func (e *Explainer) explain(s *scene, at Position, boxed *time.Time) Flow {
-	own := s.position()
+	own := e.facts.place(s)
 	if own == UnknownPosition {
 		own = at
 	}
@@ -280,18 +289,24 @@ func (j *Judgement) byBox() bool {
 }
 
 // trigger is what the packet had to say that drew the first reset, or else
-// the client's last words. Where the same name was served in another
-// conversation, it is not the name: something in the request itself.
+// the client's last words: before it had any, its SYN. Where the same name was
+// served in another conversation, it is not the name: something in the request
+// itself.
 func (e *Explainer) trigger(s *scene) (probe.Trigger, string) {
 	t := s.last(client, len(s.segs), isData)
-	if rs := s.resets(); len(rs) > 0 {
-		d := s.drawn(rs[0])
-		if d.by == nil || d.by.has(packet.SYN) {
-			return probe.TriggerSYN, ""
-		}
-		t = d.by
+	if t == nil && s.synack == nil {
+		t = s.syn
 	}
-	if t == nil {
+	if rs := s.resets(); len(rs) > 0 {
+		x := &matter{scene: s, r: rs[0]}
+		if t = s.drawn(rs[0]).by; t != nil && t.has(packet.SYN) && x.knowsMore() {
+			t = nil
+		}
+	}
+	switch {
+	case t == nil:
+		return probe.TriggerUnknown, ""
+	case t.has(packet.SYN):
 		return probe.TriggerSYN, ""
 	}
 	what, name := asked(t.p.TCP.Payload)
@@ -344,7 +359,7 @@ func confirm(flows []Flow) {
 	times := map[key]int{}
 	each := func(f *Flow, do func(key, *Reset)) {
 		for i := range f.Resets {
-			if r := &f.Resets[i]; blamesBox(r.Author) && r.Confidence == probe.Likely && decisive(r.Evidence[1:]) {
+			if r := &f.Resets[i]; blamesBox(r.Author) && r.Confidence == probe.Likely && decisive(r.Evidence[1:]) && !decisive(r.Against) {
 				do(key{f.Server.String(), r.Cause}, r)
 				return // one vote per conversation
 			}

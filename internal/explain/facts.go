@@ -24,6 +24,7 @@ type attempt struct {
 	served        bool // the server said something
 	closed        bool // both ends closed it in order
 	refused       bool // the SYN drew a reset
+	expired       bool // something of it expired on the way, as a path tracer's SYN does
 	reset         [2]bool
 	asked, got    int           // bytes of the client's and of the server's stream
 	idle          time.Duration // longest pause at its end, before the reset
@@ -49,6 +50,7 @@ func summary(s *scene) attempt {
 	fins := s.last(client, n, isFIN) != nil && s.last(server, n, isFIN) != nil
 	a.closed = fins && !a.reset[client] && !a.reset[server]
 	a.refused = a.reset[server] && !a.synacked
+	a.expired = slices.ContainsFunc(s.icmp, func(e flow.Event) bool { return e.Packet.ICMP.Kind == packet.TimeExceeded })
 	a.stalled = !fins && !a.reset[client] && !a.reset[server] && s.brokenOff()
 	for _, r := range s.resets() {
 		a.idle = max(a.idle, s.idleBefore(r))

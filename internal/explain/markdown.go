@@ -37,8 +37,9 @@ var unseen = []struct{ code, why string }{
 	{"N5", "needs more trials"},
 }
 
-// Markdown is the table of causes for people, docs/causes.md.
-func Markdown() []byte {
+// Markdown is the table of causes for people, docs/causes.md. What shows each
+// row is its documented case: a conversation, and what is said of it.
+func Markdown(shows func(pattern string) string) []byte {
 	var b bytes.Buffer
 	b.WriteString(`<!-- Written by go test ./internal/explain -update; do not edit. -->
 
@@ -47,11 +48,12 @@ func Markdown() []byte {
 ` + "`rstprobe explain FILE`" + ` names one of these causes for every reset and every broken-off conversation in a capture. A reset is no fault by
 itself: it is how TCP says that there is no such connection, or not any more. What matters is who sent it, and which packet drew it.
 
-Three rules hold throughout.
+What holds throughout:
 
 * Headers alone prove nothing. "RST+ACK is real, a bare RST is forged" is wrong: a host answers a segment that has ACK with a bare reset, and one that
   has not with RST+ACK (RFC 9293 §3.10.7.1). An unusual TTL counts only against the spread of the same host's other packets.
 * The *packet that drew the reset* is found by the numbers: ACK = its end, or SEQ = its ACK number, or SEQ = 0 and ACK = the SYN's number + 1.
+* The *case* of each row is a conversation that a test holds it to; an asterisk marks the packets that the finding cites.
 * The *most it can show* is what one capture, taken at one place, allows. A second capture at the other end, or an active test, may prove what here is only possible.
 `)
 	for _, ch := range chapters {
@@ -63,6 +65,7 @@ Three rules hold throughout.
 			fmt.Fprintf(&b, "* **Looks alike**: %s\n", c.Twin)
 			fmt.Fprintf(&b, "* **Next**: %s\n", c.Next)
 			fmt.Fprintf(&b, "* Row `%s`; author `%s`; the most that one capture shows: %s\n", c.Pattern, c.Author, c.Ceiling)
+			fmt.Fprintf(&b, "* **Case** %s", shows(c.Pattern))
 		}
 	}
 	b.WriteString("\n## What a capture alone does not show\n\n| code | what would show it |\n|---|---|\n")

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/rstprobe/rstprobe/internal/packet"
@@ -58,6 +59,34 @@ func (s *scene) position() Position {
 		return InTheMiddle
 	}
 	return UnknownPosition
+}
+
+// place is where a conversation was captured. The packets of a path tracer
+// leave with TTLs of their own, as if they came from far away: what else their
+// host sent tells.
+func (f *facts) place(s *scene) Position {
+	at := s.position()
+	switch {
+	case at != InTheMiddle:
+		return at
+	case f.untouched(s.addr(client).Addr()):
+		return AtClient
+	case f.untouched(s.addr(server).Addr()):
+		return AtServer
+	}
+	return at
+}
+
+// untouched reports whether a host's packets were captured where it sent them.
+func (f *facts) untouched(host netip.Addr) bool {
+	h := f.hosts[host]
+	return h != nil && h.high > 0 && hops(h.high) == 0
+}
+
+// sentHere reports whether the capture was taken where a side sends its
+// packets: no box on the path can have sent them in its name.
+func (x *matter) sentHere(of side) bool {
+	return of == client && x.position == AtClient || of == server && x.position == AtServer
 }
 
 // contradicted reports whether the server answers faster than anything that

@@ -49,14 +49,20 @@ var rules = func() map[probe.RuleID]probe.Rule {
 // from is the side in whose name the reset came.
 func (x *matter) from() side { return x.r.from }
 
+// inName is the side in whose name a box would have spoken: that of the reset,
+// or else the server.
+func (x *matter) inName() side {
+	if x.r == nil {
+		return server
+	}
+	return x.from()
+}
+
 // weigh lets the rules of probe judge one reset, or the conversation's end,
 // as the side saw it that it came to: the conversation is the test, whole
 // conversations with the same host, or its prefix, are the controls.
 func (x *matter) weigh() reasons {
-	from := server
-	if x.r != nil {
-		from = x.from()
-	}
+	from := x.inName()
 	o := *x.saw(from.other())
 	if x.r != nil {
 		o.Resets = x.volley(o.Resets)
@@ -69,6 +75,9 @@ func (x *matter) weigh() reasons {
 		if !planned[e.Rule] {
 			why.forHost = append(why.forHost, e)
 		}
+	}
+	if x.sentHere(from) {
+		return why
 	}
 	for _, e := range all.ForBox {
 		if !planned[e.Rule] {

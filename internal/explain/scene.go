@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rstprobe/rstprobe/internal/flow"
@@ -14,6 +15,8 @@ type scene struct {
 	conv *flow.Conversation
 	segs []seg
 	icmp []flow.Event // ICMP errors that quote the conversation
+
+	limited map[int]bool // numbers of a path tracer's copies
 
 	syn, synack *seg          // the first of each; nil: not in the capture
 	opened      *seg          // the client's first acknowledgment of the SYN/ACK
@@ -33,8 +36,8 @@ type reader struct {
 }
 
 func (rd *reader) read(c *flow.Conversation) *scene {
-	rd.segs = segments(rd.segs[:0], &c.Record)
-	s := &scene{conv: c, segs: rd.segs, draws: map[int]draw{}, reader: rd}
+	rd.segs = segments(rd.segs[:0], c)
+	s := &scene{conv: c, segs: rd.segs, limited: limited(rd.segs), draws: map[int]draw{}, reader: rd}
 	for i := range c.Events {
 		if e := &c.Events[i]; e.Packet.ICMP.Kind != 0 {
 			s.icmp = append(s.icmp, *e)
@@ -52,7 +55,7 @@ func (s *scene) saw(by side) *probe.Observation {
 	}
 	rec := s.conv.Record
 	if by == server {
-		rec = s.reader.mirrored(rec)
+		rec = s.mirrored(rec)
 	}
 	o := probe.Observe(rec)
 	// To the server, the client's SYN is what the SYN/ACK is to the client:
@@ -65,10 +68,15 @@ func (s *scene) saw(by side) *probe.Observation {
 	return s.seen[by]
 }
 
-// mirrored is a record as its other end would have kept it, seen from here.
-func (rd *reader) mirrored(rec flow.Record) flow.Record {
+// mirrored is a record as its other end would have kept it, seen from here,
+// without what was to expire on the way.
+func (s *scene) mirrored(rec flow.Record) flow.Record {
+	rd := s.reader
 	rec.Key = packet.Key{Local: rec.Key.Remote, Remote: rec.Key.Local}
 	rd.events = append(rd.events[:0], rec.Events...)
+	if len(s.limited) > 0 {
+		rd.events = slices.DeleteFunc(rd.events, func(e flow.Event) bool { return s.limited[e.N] })
+	}
 	for i := range rd.events {
 		switch e := &rd.events[i]; {
 		case e.Packet.ICMP.Kind != 0: // stays a thing received
@@ -80,6 +88,45 @@ func (rd *reader) mirrored(rec flow.Record) flow.Record {
 	}
 	rec.Events = rd.events
 	return rec
+}
+
+// limited finds the data that was sent to one place of the client's stream
+// with three TTLs and more, as path tracers send it: to expire on the way, each
+// copy with bytes of its own. That is neither what its sender's packets look
+// like otherwise nor part of the conversation.
+func limited(segs []seg) map[int]bool {
+	const least = 3
+	var usual uint8
+	var copies map[packet.Seq][]*seg
+	for i := range segs {
+		switch g := &segs[i]; {
+		case g.from != client:
+		case usual == 0:
+			usual = g.p.TTL
+		case isData(g) && g.p.TTL != usual:
+			if copies == nil {
+				copies = map[packet.Seq][]*seg{}
+			}
+			copies[g.p.TCP.Seq] = append(copies[g.p.TCP.Seq], g)
+		}
+	}
+	var found map[int]bool
+	for _, list := range copies {
+		ttls := map[uint8]bool{}
+		for _, g := range list {
+			ttls[g.p.TTL] = true
+		}
+		if len(ttls) < least {
+			continue
+		}
+		if found == nil {
+			found = map[int]bool{}
+		}
+		for _, g := range list {
+			found[g.n] = true
+		}
+	}
+	return found
 }
 
 // handshake finds the three packets that open a connection, and what passed

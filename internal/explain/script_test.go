@@ -173,9 +173,14 @@ func (s *script) again(from int, d time.Duration) *script {
 	return s
 }
 
-// copied adds the last packet again, as a mirror port does.
+// copied adds the last packet again, as a mirror port does, and as package
+// flow tells it.
 func (s *script) copied() *script {
 	e := s.c.Events[len(s.c.Events)-1]
+	if e.Copy == 0 {
+		e.Copy = e.N
+	}
+	s.c.Mirrored = s.c.Mirrored || !e.Packet.TCP.Flags.Has(packet.RST)
 	s.n++
 	e.N, e.At = s.n, e.At+100*time.Microsecond
 	s.c.Events = append(s.c.Events, e)

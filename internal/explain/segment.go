@@ -47,37 +47,26 @@ func (g *seg) plain() bool {
 
 func (g *seg) data() int { return g.p.TCP.Size() }
 
-// Mirror ports show a packet before and after a router, switches and
-// virtual links show it twice. Copies come within copyWithin of each other;
-// a router in between takes one off the TTL each.
-const (
-	copyWithin = time.Millisecond
-	copyHops   = 2
-)
+// copyWithin is the time between packets that one thing sent at once.
+const copyWithin = time.Millisecond
 
-// copyOf reports whether two segments are one packet captured twice. One
-// without an identification has no number of its own, so that its TTL must be
-// the same.
-func (g *seg) copyOf(o *seg) bool {
-	a, b := g.p, o.p
-	if g.from != o.from || g.at-o.at > copyWithin || a.ID != b.ID || a.TCP.Seq != b.TCP.Seq || a.TCP.Ack != b.TCP.Ack ||
-		a.TCP.Flags != b.TCP.Flags || a.TCP.Window != b.TCP.Window || a.TCP.Size() != b.TCP.Size() {
-		return false
-	}
-	hops := int(b.TTL) - int(a.TTL)
-	return hops == 0 || a.HasID && a.ID != 0 && hops >= -copyHops && hops <= copyHops
-}
-
-// segments appends the TCP segments of a record in order to out, each packet
-// once, and marks those that repeat.
-func segments(out []seg, rec *flow.Record) []seg {
-	out = slices.Grow(out, len(rec.Events))
+// segments appends the TCP segments of a conversation in order to out, each
+// packet once, and marks those that repeat. Copies are told by package flow; a
+// reset that comes twice where nothing else does was sent twice.
+func segments(out []seg, c *flow.Conversation) []seg {
+	out = slices.Grow(out, len(c.Events))
 	var next [2]packet.Seq // behind all that a side has sent
 	var known [2]bool
-	for i := range rec.Events {
-		e := &rec.Events[i]
+	for i := range c.Events {
+		e := &c.Events[i]
 		if e.Kind == flow.Expired || e.Packet.ICMP.Kind != 0 {
 			continue
+		}
+		if c.Mirrored && e.Copy > 0 {
+			if first := numbered(out, e.Copy); first != nil {
+				first.copies = append(first.copies, e.N)
+				continue
+			}
 		}
 		g := seg{i: len(out), n: e.N, at: e.At, from: client, p: e.Packet}
 		if e.Kind == flow.Received {
@@ -85,10 +74,6 @@ func segments(out []seg, rec *flow.Record) []seg {
 		}
 		s := g.p.TCP
 		g.end = s.Seq.Add(s.Len())
-		if first := original(out, &g); first != nil {
-			first.copies = append(first.copies, g.n)
-			continue
-		}
 		if !s.Flags.Has(packet.RST) {
 			from := g.from
 			if known[from] {
@@ -108,10 +93,11 @@ func (g *seg) plainACK() bool {
 	return g.has(packet.ACK) && g.p.TCP.Flags&(packet.SYN|packet.FIN|packet.RST) == 0
 }
 
-// original finds the segment that g is a copy of; nil: none.
-func original(segs []seg, g *seg) *seg {
-	for i := len(segs) - 1; i >= 0 && g.at-segs[i].at <= copyWithin; i-- {
-		if g.copyOf(&segs[i]) {
+// numbered finds a segment by its number, which is one of the last; nil: it
+// was not kept.
+func numbered(segs []seg, n int) *seg {
+	for i := len(segs) - 1; i >= 0; i-- {
+		if segs[i].n == n {
 			return &segs[i]
 		}
 	}

@@ -61,15 +61,35 @@ func TestSignatures(t *testing.T) {
 	}
 }
 
-// TestSignatureOfCopies: copies of one reset are a volley only as captured.
+// TestSignatureOfCopies: copies of one reset are a volley only as captured. One
+// that comes again where nothing else does was sent again.
 func TestSignatureOfCopies(t *testing.T) {
-	rep := explained(begin().asked().wait(rtt).rst(srv).copied().copied())
-	want := explain.Signatures{TowardClient: explain.PSHRstAck, RawTowardClient: explain.PSHRstAcks, Window: 3 * second}
-	if diff := cmp.Diff(want, rep.Flows[0].Signature); diff != "" {
-		t.Errorf("signatures (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff([]int{6, 7}, rep.Flows[0].Resets[0].Copies); diff != "" {
-		t.Errorf("copies (-want +got):\n%s", diff)
+	for _, tt := range []struct {
+		name   string
+		play   *script
+		want   explain.Signature
+		copies [][]int
+	}{
+		{"mirrored", begin().syn().copied().synack().send(cli, packet.ACK, "").says(cli, request).wait(rtt).rst(srv).copied().copied(), explain.PSHRstAck, [][]int{{7, 8}}},
+		{"sent thrice", begin().asked().wait(rtt).rst(srv).copied().copied(), explain.PSHRstAcks, [][]int{nil, nil, nil}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := explained(tt.play).Flows[0]
+			want := explain.Signatures{TowardClient: tt.want, RawTowardClient: explain.PSHRstAcks, Window: 3 * second}
+			if diff := cmp.Diff(want, f.Signature); diff != "" {
+				t.Errorf("signatures (-want +got):\n%s", diff)
+			}
+			var copies [][]int
+			for _, r := range f.Resets {
+				copies = append(copies, r.Copies)
+			}
+			if diff := cmp.Diff(tt.copies, copies); diff != "" {
+				t.Errorf("copies (-want +got):\n%s", diff)
+			}
+			if mirrored := tt.copies[0] != nil; mirrored != (f.Artefact != "") {
+				t.Errorf("artefact %q, mirrored: %v", f.Artefact, mirrored)
+			}
+		})
 	}
 }
 

@@ -28,6 +28,18 @@ const (
 // SYN, and all quotes. Nothing of a connection is heard behind its reset, and
 // nothing twice. Copies with several TTLs had a connection each.
 
+// Refusal says why this machine itself would not send a packet of ours. It is
+// no event of the network: nothing left.
+type Refusal uint8
+
+// The refusals.
+const (
+	NotRefused Refusal = iota
+	Forbidden          // a rule of its packet filter, or a route of type prohibit
+	NoWay              // the route or the address is gone, or the interface is down
+	NoRoom             // the interface took no more packets, also not after a while
+)
+
 // Kind says what an event is.
 type Kind uint8
 
@@ -56,6 +68,7 @@ type Record struct {
 	Start    time.Time     // wall clock of offset 0
 	End      time.Duration // when watching stopped
 	Cut      bool          // it was stopped from outside, before its time
+	Refused  Refusal       // why this machine would not send the next packet, which is what cut it; NotRefused: it would
 	Events   []Event       // ascending by At
 	Promised int           // bytes of the peer's stream that its answer takes, where only the client could read that, inside TLS; 0: not known
 	Lost     int           // packets the kernel dropped on our receive socket during this record; > 0 caps confidence

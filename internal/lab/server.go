@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -27,9 +28,11 @@ type Server struct {
 	Refused []string // of those, names that it does not want to know
 	Unknown Policy   // for other names, no name included
 	Always  Policy   // for every name, known or not; Serve: as above
+	Fails   float64  // share of the connections, by their ports and whatever the name, that it treats as Unknown; 0 … 1
 	Closed  []uint16 // ports of 443 and 80 on which nothing listens
 
 	Body  int           // bytes of an HTTP answer's body; 0: a small page that has the name in it
+	Large string        // the only name whose page is Body long; "": every page is
 	Delay time.Duration // from a request to its answer
 
 	AbortEnd    bool          // ends every connection with an RST right after its answer instead of waiting (linger 0)
@@ -53,6 +56,21 @@ func (s Server) Known(name string) bool {
 	return !slices.ContainsFunc(s.Refused, same) && (len(s.Names) == 0 || slices.ContainsFunc(s.Names, same))
 }
 
+// Policy is what the server does on a connection with a client that asks for
+// name.
+func (s Server) Policy(name string, client, server netip.AddrPort) Policy {
+	switch {
+	case s.Always != Serve:
+		return s.Always
+	case s.Fails > 0 && middlebox.Lot(failsSeed, client, server) < s.Fails, !s.Known(name):
+		return s.Unknown
+	}
+	return Serve
+}
+
+// failsSeed is of the draw of connections that fail; any number will do.
+const failsSeed = 7
+
 // Gate is a Front of its own for one run; nil if the server has none.
 func (s Server) Gate() middlebox.Box {
 	if s.Front == nil {
@@ -64,7 +82,7 @@ func (s Server) Gate() middlebox.Box {
 
 // Page is the body of the HTTP answer to a request for name.
 func (s Server) Page(name string) string {
-	if s.Body == 0 {
+	if s.Body == 0 || s.Large != "" && s.Large != name {
 		return "hello from " + name + "\n"
 	}
 	const line = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde\n"

@@ -38,6 +38,10 @@ func TestPage(t *testing.T) {
 			t.Errorf("page of %d bytes, want %d", got, n)
 		}
 	}
+	one := lab.Server{Body: 64, Large: "a.example"}
+	if a, b := len(one.Page("a.example")), len(one.Page("b.example")); a != 64 || b == 64 {
+		t.Errorf("pages of %d and %d bytes, want the first alone 64", a, b)
+	}
 }
 
 // records is a ClientHello of 24 bytes in records of so many.

@@ -2,7 +2,18 @@
 // and the simulated path implement it; the engine lives above it.
 package wire
 
-import "time"
+import (
+	"errors"
+	"time"
+)
+
+// Errors of [Wire.Send] about one datagram, which this machine itself would
+// not send. What the system said is in the chain as well.
+var (
+	ErrForbidden = errors.New("forbidden on this machine") // by its packet filter, or its routes
+	ErrNoWay     = errors.New("no way to send")            // the route is gone, or the interface down
+	ErrNoRoom    = errors.New("no room to send")           // worth another try
+)
 
 // Frame is one datagram that arrived, or the transmit time of one that left.
 type Frame struct {
@@ -20,7 +31,7 @@ type Stats struct {
 // Receive are called by one goroutine; Wake and Close by any.
 type Wire interface {
 	// Send sends datagrams in order and reports how many left. A datagram
-	// that the network refuses (no route, host down) is an error on it.
+	// that this machine refuses to send is an error on it, one of the above.
 	Send(raws [][]byte) (int, error)
 
 	// Receive waits for frames until at least one is there, Wake is called

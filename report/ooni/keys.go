@@ -17,7 +17,7 @@ type URLGetter struct {
 	Requests        []Request      `json:"requests"`
 	TCPConnect      []TCPConnect   `json:"tcp_connect"`
 	TLSHandshakes   []TLSHandshake `json:"tls_handshakes"`
-	Extra           Extra          `json:"x_rstprobe"`
+	Extra           Extra          `json:"x_rstprobe,omitempty"` // nil: it stands beside the comparison that this is a side of
 }
 
 // SNIBlocking are the keys of a comparison of two server names

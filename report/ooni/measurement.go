@@ -59,9 +59,10 @@ type Keys interface {
 
 // Envelope is what a measurement says beside its test keys.
 type Envelope struct {
-	RunID    string    // of ours, one per run
-	Version  string    // of rstprobe
-	Mode     string    // how packets were exchanged
+	RunID    string // of ours, one per run
+	Version  string // of rstprobe
+	Mode     string // how packets were exchanged
+	Platform Platform
 	Started  time.Time // of the whole run
 	Begun    time.Time // of this measurement
 	Runtime  time.Duration
@@ -70,12 +71,31 @@ type Envelope struct {
 	Sequence int      // which measurement of the run it is
 }
 
+// Platform is what a measurement was made on; "": not known.
+type Platform struct {
+	OS           string // as GOOS
+	Architecture string // as GOARCH
+	GoVersion    string
+}
+
+// annotations are those that probe-cli writes, and ours.
+func (e Envelope) annotations() map[string]string {
+	platform := e.Platform.OS
+	if platform == "darwin" {
+		platform = "macos" // as OONI Probe calls it
+	}
+	return map[string]string{
+		"architecture": e.Platform.Architecture, "engine_name": "rstprobe", "engine_version": e.Version,
+		"go_version": e.Platform.GoVersion, "platform": platform, "x_mode": e.Mode, "x_vantage": "",
+	}
+}
+
 // New is a measurement with nothing of whoever made it: the network is not
 // named, the address is the usual stand-in.
 func New[K Keys](e Envelope, keys K) Measurement[K] {
 	name, version := keys.experiment()
 	m := Measurement[K]{
-		Annotations:          map[string]string{"engine_name": "rstprobe", "engine_version": e.Version, "x_mode": e.Mode, "x_vantage": ""},
+		Annotations:          e.annotations(),
 		DataFormatVersion:    Version,
 		Extensions:           map[string]int{"dnst": 0, "httpt": 0, "netevents": 0, "tcpconnect": 0, "tlshandshake": 0},
 		MeasurementStartTime: e.Begun.UTC().Format(TimeLayout),

@@ -40,6 +40,15 @@ var Usual = Traffic{Flows: 4_500, Open: 200, ResetEvery: 5, Late: true, Gap: 500
 // ClientHello.
 var Resets = Traffic{Flows: 100_000, Segments: 2, Open: 1_000, ResetEvery: 10, Gap: 500 * time.Microsecond, Seed: 1}
 
+// Short is a capture of nothing but short connections, of each of which there
+// is something to keep but little to read: half a million packets of sixty
+// thousand, a tenth of which the client ends with a reset or the server does.
+var Short = Traffic{Flows: 60_000, Segments: 1, Open: 60, ResetEvery: 10, Late: true, Gap: 100 * time.Microsecond, Seed: 1}
+
+// Long is a capture of downloads: half a million packets of a hundred
+// connections.
+var Long = Traffic{Flows: 100, Segments: 3_500, Open: 20, ResetEvery: 10, Late: true, Gap: 100 * time.Microsecond, Seed: 1}
+
 // usual is how long the flows of one direction are, in packets, of those that
 // are long enough for a handshake and a close: which share of all flows at the
 // edge of a campus, TCP or not, is over with how many (Jurkiewicz, Rzym and

@@ -84,11 +84,10 @@ func TestCaptures(t *testing.T) {
 			Outcome: probe.ServerRefuses, Author: probe.Server, Cause: "S1", Rules: []probe.RuleID{"refused"}, Packet: 2}},
 		{"85.209.148.79_bridges.torproject.org_bridges.torproject.org.pcap", "85.209.148.79_bridges.torproject.org_example.com.pcap", want{
 			Outcome: probe.Clean, Author: probe.Server, Server: 24}},
-		// Its resets answer our FINs, after control copies as well. From the
-		// last router on the test name meets silence, which may be the host's
-		// own filter: suspicious, and nothing that blames a box.
+		// Its resets answer our FINs, after control copies as well. The test
+		// name meets silence from the server's own last router on: its gear.
 		{"123.30.89.9_youtube.com_youtube.com_0.pcap", "123.30.89.9_youtube.com_example.com_0.pcap", want{
-			Outcome: probe.OverallInconclusive, Author: probe.OnOrInPath, Cause: "M6", Server: 21,
+			Outcome: probe.ServerRefuses, Author: probe.ServerSide, Server: 21,
 			Rules: []probe.RuleID{"never-acknowledged"}}},
 	} {
 		t.Run(tt.test, func(t *testing.T) {
@@ -126,6 +125,37 @@ func TestCaptures(t *testing.T) {
 				if s.Control.Hits > 0 {
 					t.Errorf("TTL %d: control copies %+v, want none hit", s.TTL, s.Control)
 				}
+			}
+		})
+	}
+}
+
+// TestCapturesSwapped: what interferes with the control is found out, whichever
+// file has it; where nothing interferes, the order does not matter.
+func TestCapturesSwapped(t *testing.T) {
+	for _, tt := range []struct {
+		test, control string
+		at            int // 0: nothing interferes
+	}{
+		{"222.138.4.221_archive.org_archive.org.pcap", "222.138.4.221_archive.org_example.com.pcap", 13},
+		{"195.46.232.198_minecraft.net_minecraft.net.pcap", "195.46.232.198_minecraft.net_example.com.pcap", 14},
+		{"103.93.208.20_bisexual.org_bisexual.org.pcap", "103.93.208.20_bisexual.org_example.com.pcap", 17},
+		{"94.20.71.165_www.pokerstars.com_www.pokerstars.com_0.pcap", "94.20.71.165_www.pokerstars.com_example.com_0.pcap", 18},
+		{"95.167.150.101_sohu.com_sohu.com.pcap", "95.167.150.101_sohu.com_example.com.pcap", 0},
+		{"85.209.148.79_bridges.torproject.org_bridges.torproject.org.pcap", "85.209.148.79_bridges.torproject.org_example.com.pcap", 0},
+		{"123.30.89.9_youtube.com_youtube.com_0.pcap", "123.30.89.9_youtube.com_example.com_0.pcap", 20},
+	} {
+		t.Run(tt.test, func(t *testing.T) {
+			res, err := sweep.Explain(fromFile(t, tt.control), fromFile(t, tt.test))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := probe.OverallInconclusive
+			if tt.at == 0 {
+				want = probe.Clean
+			}
+			if res.Outcome != want || res.ControlHit != tt.at || res.Location != nil || tt.at > 0 != strings.Contains(res.Summary, "are the files swapped?") {
+				t.Errorf("%s, control hit from TTL %d on, location %v: %s; want %s from %d on", res.Outcome, res.ControlHit, res.Location, res.Summary, want, tt.at)
 			}
 		})
 	}

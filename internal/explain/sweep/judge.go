@@ -117,6 +117,7 @@ func (c *sweeps) result() Result {
 	} else {
 		c.judge(&res)
 	}
+	res.live()
 	res.conclude()
 	return res
 }
@@ -131,8 +132,14 @@ func (c *sweeps) judge(res *Result) {
 		f.Read = c.readings.Facts()
 	}
 	res.Verdict = probe.Decide(f)
-	if c.server == 0 {
+	at := stopped(res.Steps)
+	switch {
+	case c.server == 0:
 		res.Verdict.Next = "no copy of either sweep arrived at the server: sweep on until the server answers the control"
+	case res.Verdict.Outcome == probe.OK && at == 0:
+		c.controlHit(res)
+	case search.Silence && !res.interferes() && at >= c.server-1:
+		c.atServer(&res.Verdict, at)
 	}
 	if res.interferes() {
 		res.Location, res.Boxes = c.place(search, f)
@@ -141,6 +148,28 @@ func (c *sweeps) judge(res *Result) {
 	if search.Silence {
 		c.cite(res)
 	}
+}
+
+// controlHit judges a test that goes well beside a control that does not. What
+// is usual is then told by the test.
+func (c *sweeps) controlHit(res *Result) {
+	if res.ControlHit = stopped(newSweeps(c.controls, c.tests).steps()); res.ControlHit == 0 {
+		return
+	}
+	v := &res.Verdict
+	v.Outcome, v.Author, v.Cause, v.Trigger, v.Confidence = probe.Inconclusive, probe.Undetermined, "N4", probe.TriggerUnknown, probe.UndeterminedDegree
+	v.Next = "the control is interfered with: are the files swapped? If not, sweep with another control name"
+}
+
+// atServer judges silence that begins at the last router before the server, or
+// at the server itself: whoever keeps silent there is gear of the server's own,
+// or its host, and a single Time Exceeded that is missing does not make a box.
+func (c *sweeps) atServer(v *probe.Verdict, at int) {
+	v.Author, v.Cause = probe.ServerSide, ""
+	for i := range v.Evidence {
+		v.Evidence[i].Supports = v.Author
+	}
+	v.Next = fmt.Sprintf("a capture at the server tells its own packet filter from gear in front of it: nothing is missing before TTL %d, and the server is at TTL %d", at, c.server)
 }
 
 // cite gives evidence of silence, which has no packet of its own in the test
@@ -185,11 +214,7 @@ func (c *sweeps) place(s traceroute.Search, f probe.Findings) (*traceroute.Locat
 		return l, nil
 	}
 	if below && len(f.Sweeps.Hits) > 0 {
-		boxes := s.Boxes(traceroute.TimedSteps)
-		if len(boxes) < 2 {
-			boxes = nil
-		}
-		return s.Locate(f.Sweeps, traceroute.TimedSteps), boxes
+		return s.Place(f.Sweeps, traceroute.TimedSteps)
 	}
 	var dark *traceroute.Location
 	if below {

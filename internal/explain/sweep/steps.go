@@ -41,7 +41,34 @@ func (c *sweeps) count(n *Tally, s shot) {
 	}
 	if all.SYNACK != nil && c.hit(s) {
 		n.Hits++
+		if len(s.drawn()) > 0 {
+			n.Drawn++
+		}
 	}
+}
+
+// stopped is the TTL from which on, to the end of a sweep, most test copies
+// were hit; 0: none. A box goes on acting beyond where it stands, so that a hit
+// with unharmed copies behind it was loss, or a stray; so may be a last one
+// that merely met silence.
+func stopped(steps []Step) int {
+	at, run, drawn := 0, 0, 0
+	for _, s := range steps {
+		switch n := s.Test; {
+		case n.Copies == 0:
+		case 2*n.Hits > n.Copies:
+			if run == 0 {
+				at = s.TTL
+			}
+			run, drawn = run+1, drawn+n.Drawn
+		default:
+			at, run, drawn = 0, 0, 0
+		}
+	}
+	if run < 2 && drawn == 0 {
+		return 0
+	}
+	return at
 }
 
 // hit reports whether something acted on a copy.

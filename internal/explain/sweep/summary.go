@@ -2,6 +2,7 @@ package sweep
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/rstprobe/rstprobe/probe"
 	"github.com/rstprobe/rstprobe/traceroute"
@@ -12,6 +13,10 @@ func (r *Result) conclude() {
 	v := r.Verdict
 	what, chinese := r.subject()
 	switch {
+	case r.ControlHit > 0:
+		r.Outcome = probe.OverallInconclusive
+		r.Summary = fmt.Sprintf("The control is interfered with from TTL %d on, and the test is not: are the files swapped?", r.ControlHit)
+		r.Chinese = fmt.Sprintf("对照自 TTL %d 起受到干预,而测试未受干预:两个文件是否弄反了?", r.ControlHit)
 	case r.interferes():
 		r.Outcome = probe.Interference
 		r.Summary = fmt.Sprintf("%s is %s by %s%s, not by the server (%s).", what, words[v.Outcome][0], authors[v.Author][0], where(r.Location, r.Path.ServerTTL), v.Confidence)
@@ -24,7 +29,11 @@ func (r *Result) conclude() {
 		r.Outcome = probe.ServerRefuses
 		r.Summary = fmt.Sprintf("%v refuses connections: the port is closed, and %d control connections do not differ; no name is interfered with.", r.Server, r.copies())
 		r.Chinese = fmt.Sprintf("%v 拒绝连接:端口未开放,%d 个对照连接亦无不同,与域名无关。", r.Server, r.copies())
-	case v.Author == probe.Server || v.Author == probe.ServerSide:
+	case v.Author == probe.ServerSide:
+		r.Outcome = probe.ServerRefuses
+		r.Summary = fmt.Sprintf("%s is %s by the server or gear beside it (%s); nothing on the path before interferes.", what, words[v.Outcome][0], v.Confidence)
+		r.Chinese = fmt.Sprintf("%s被服务器或其侧设备%s(%s),此前的网络无干预。", chinese, words[v.Outcome][1], degrees[v.Confidence])
+	case v.Author == probe.Server:
 		r.Outcome = probe.ServerRefuses
 		r.Summary = fmt.Sprintf("%s is %s by %s itself (%s); nothing on the path interferes.", what, words[v.Outcome][0], authors[v.Author][0], v.Confidence)
 		r.Chinese = fmt.Sprintf("%s被%s自身%s(%s),中间网络无干预。", chinese, authors[v.Author][1], words[v.Outcome][1], degrees[v.Confidence])
@@ -35,7 +44,15 @@ func (r *Result) conclude() {
 	default:
 		r.Outcome = probe.OverallInconclusive
 		r.Summary = fmt.Sprintf("%s: %s, and the sweeps do not tell who did it. Next: %s.", what, words[v.Outcome][0], v.Next)
-		r.Chinese = fmt.Sprintf("%s:%s,扫描结果不足以判断由谁造成。", chinese, words[v.Outcome][1])
+		r.Chinese = fmt.Sprintf("%s:%s,扫描结果不足以判断由谁造成。下一步:%s。", chinese, words[v.Outcome][1], v.Next)
+	}
+}
+
+// live says what to run where what to do next is an option of a measurement,
+// which a capture has not.
+func (r *Result) live() {
+	if v := &r.Verdict; r.Name != "" && strings.Contains(v.Next, "--") {
+		v.Next = fmt.Sprintf("measure it live, with rstprobe %s:%d@%v --%s: %s", r.Name, r.Server.Port(), r.Server.Addr(), r.Kind, v.Next)
 	}
 }
 

@@ -17,21 +17,22 @@ var ErrNoSweep = errors.New("sweep: no TTL-limited sweep")
 
 // Result is what a sweep and its control show.
 type Result struct {
-	Outcome  probe.Overall
-	Summary  string // one sentence
-	Chinese  string // the same in Chinese
-	Server   netip.AddrPort
-	Kind     probe.Kind
-	Name     string // that the test says; "": none
-	Control  string // that the control says; "": none
-	Verdict  probe.Verdict
-	Path     traceroute.Path
-	Location *traceroute.Location // nil: nothing to place, or it cannot be placed
-	Boxes    []traceroute.Box     // nil unless several boxes answer on the path
-	Steps    []Step               // ascending by TTL, also where nothing was hit
-	Rounds   int                  // runs of the test sweep that went all the way
-	Controls int                  // runs of the control sweep
-	Ignored  int                  // connections of both captures that belong to neither sweep
+	Outcome    probe.Overall
+	Summary    string // one sentence
+	Chinese    string // the same in Chinese
+	Server     netip.AddrPort
+	Kind       probe.Kind
+	Name       string // that the test says; "": none
+	Control    string // that the control says; "": none
+	Verdict    probe.Verdict
+	Path       traceroute.Path
+	Location   *traceroute.Location // nil: nothing to place, or it cannot be placed
+	Boxes      []traceroute.Box     // nil unless several boxes answer on the path
+	Steps      []Step               // ascending by TTL, also where nothing was hit
+	Rounds     int                  // runs of the test sweep that went all the way
+	Controls   int                  // runs of the control sweep
+	ControlHit int                  // TTL from which on control copies were hit and test copies were not; 0: none
+	Ignored    int                  // connections of both captures that belong to neither sweep
 }
 
 // Step is what the copies with one TTL met.
@@ -46,6 +47,7 @@ type Tally struct {
 	Hits    int // those of them that were hit: the copy drew something below the server, or the reader met another end than most do after a control copy
 	Expired int // those whose copy drew a Time Exceeded
 	Served  int // those whose copy arrived at the server
+	Drawn   int // those hit of which something came back
 }
 
 // Explain reads a sweep with the test name, and one with a harmless control

@@ -97,12 +97,57 @@ func TestSteps(t *testing.T) {
 	want := []sweep.Step{
 		{TTL: 0, Test: sweep.Tally{Copies: 2, Expired: 2}, Control: sweep.Tally{Copies: 1, Expired: 1}},
 		{TTL: 1, Test: sweep.Tally{Copies: 2, Expired: 2}, Control: sweep.Tally{Copies: 1, Expired: 1}},
-		{TTL: 2, Test: sweep.Tally{Copies: 2, Hits: 2}, Control: sweep.Tally{Copies: 1, Expired: 1}},
-		{TTL: 3, Test: sweep.Tally{Copies: 2, Hits: 2}, Control: sweep.Tally{Copies: 1, Expired: 1}},
-		{TTL: 4, Test: sweep.Tally{Copies: 2, Hits: 2}, Control: sweep.Tally{Copies: 1, Served: 1}},
+		{TTL: 2, Test: sweep.Tally{Copies: 2, Hits: 2, Drawn: 2}, Control: sweep.Tally{Copies: 1, Expired: 1}},
+		{TTL: 3, Test: sweep.Tally{Copies: 2, Hits: 2, Drawn: 2}, Control: sweep.Tally{Copies: 1, Expired: 1}},
+		{TTL: 4, Test: sweep.Tally{Copies: 2, Hits: 2, Drawn: 2}, Control: sweep.Tally{Copies: 1, Served: 1}},
 	}
 	if diff := cmp.Diff(want, res.Steps); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestSwapped: where the control is the sweep that is interfered with, nothing
+// can be said of the test, and the likeliest reason is named.
+func TestSwapped(t *testing.T) {
+	t.Parallel()
+	for name, w := range map[string]world{
+		"tap": {server: 8, box: tap, at: 4}, "killer": {server: 8, box: killer, at: 4}, "wall": {server: 8, box: wall, at: 4},
+		"wall at which the prober stops": {server: 8, box: wall, at: 4, highest: 4},
+		"dropper":                        {server: 8, box: dropper, at: 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			harmless := w
+			harmless.highest = 0
+			res, err := sweep.Explain(harmless.run(goodName, 1), w.run(badName, 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if res.Outcome != probe.OverallInconclusive || res.ControlHit != w.at || res.Verdict.Cause != "N4" || !strings.Contains(res.Summary, "are the files swapped?") {
+				t.Errorf("%s, control hit from TTL %d on: %s; want it inconclusive from %d on", res.Outcome, res.ControlHit, res.Summary, w.at)
+			}
+		})
+	}
+}
+
+// TestSilenceAtServer: what falls silent from the server's last router on is
+// no box on the path, for it may be the server's own packet filter.
+func TestSilenceAtServer(t *testing.T) {
+	t.Parallel()
+	for at := 4; at <= 8; at++ {
+		w := world{server: 8, box: dropper, at: at, highest: 20}
+		res, err := sweep.Explain(w.run(badName, 1), world{server: 8}.run(goodName, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := res.Verdict
+		if own := at >= 7; own != (v.Author == probe.ServerSide) || own != (v.Cause == "") || own != (res.Outcome == probe.ServerRefuses) || own && res.Location != nil {
+			t.Errorf("silent from TTL %d on: %s by %q, cause %q, at %v: %s; the server's own: %v", at, res.Outcome, v.Author, v.Cause, res.Location, res.Summary, own)
+		}
+		// explain has none of the options of a measurement.
+		if strings.Contains(v.Next, "--") && !strings.Contains(v.Next, "rstprobe blocked.example:80@198.51.100.7 --host: ") {
+			t.Errorf("silent from TTL %d on: next %q, want the command that has the option", at, v.Next)
+		}
 	}
 }
 

@@ -6,6 +6,14 @@ import (
 	"github.com/rstprobe/rstprobe/probe"
 )
 
+// findings counts them in words.
+func findings(n int) string {
+	if n == 1 {
+		return "1 finding"
+	}
+	return fmt.Sprintf("%d findings", n)
+}
+
 // sum sums a result up.
 func (r *Result) sum() {
 	var box, maybe, host *Judgement
@@ -52,7 +60,7 @@ func (r *Result) sum() {
 	switch {
 	case boxes > 0:
 		set(probe.Interference,
-			fmt.Sprintf("Something between the ends interferes (%d findings); the first: %s.", boxes, box.Summary),
+			fmt.Sprintf("Something between the ends interferes (%s); the first: %s.", findings(boxes), box.Summary),
 			fmt.Sprintf("两端之间存在干预(%d 处);首个:%s。", boxes, box.Chinese))
 	case maybe != nil:
 		set(probe.OverallInconclusive,

@@ -73,6 +73,8 @@ The tables show one run: IPv4, the simulated path, seed 1, virtual time, a round
 * **expected**: overall outcome; outcome; author; cause; segment. A "/" separates what may be answered alike, and what is not named does not matter.
 * **segment**: the box acts behind the TTL check of the one router, and at or before that of the other.
 * **device**: the TTL of the router that a second ruler names.
+* **ordinary sockets**: how far the same diagnosis gets without any privilege, on real kernels: "solved" is the expected answer with its segment, though on- and in-path may stay
+  "path"; "found, not placed" is interference without a segment; "left open" is neither blamed nor called clean; a dash: no real kernel's path is like that.
 * **ms**: the time that the diagnosis took, without **waited**, in which it waited for blocks to end.
 `
 
@@ -83,18 +85,18 @@ func casesDocument(t *testing.T) []byte {
 	for _, f := range cases.Families() {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n", f.Name, f.Doc)
 		if f.Cases[0].RealKernel() || len(f.Cases[0].Needs()) > 0 {
-			b.WriteString("| case | what it imitates | expected |\n|---|---|---|\n")
+			b.WriteString("| case | what it imitates | expected | ordinary sockets |\n|---|---|---|---|\n")
 			for _, c := range f.Cases {
-				row(&b, c.Name, c.Doc, expected(c.Want))
+				row(&b, c.Name, c.Doc, expected(c.Want), unprivileged(c))
 			}
 			continue
 		}
-		b.WriteString("| case | what it imitates | expected | outcome | author | cause | confidence | segment | device | method | packets | ms | waited |\n" +
-			"|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
+		b.WriteString("| case | what it imitates | expected | ordinary sockets | outcome | author | cause | confidence | segment | device | method | packets | ms | waited |\n" +
+			"|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 		for _, c := range f.Cases {
 			var res diagnosis.Result
 			synctest.Test(t, func(t *testing.T) { res = simulate(t, c, 1) })
-			row(&b, append([]string{c.Name, about(c), expected(c.Want)}, answered(res)...)...)
+			row(&b, append([]string{c.Name, about(c), expected(c.Want), unprivileged(c)}, answered(res)...)...)
 		}
 	}
 	return b.Bytes()
@@ -106,6 +108,15 @@ func row(b *bytes.Buffer, cells ...string) {
 		fmt.Fprintf(b, "| %s ", strings.ReplaceAll(c, "|", `\|`))
 	}
 	b.WriteString("|\n")
+}
+
+// unprivileged is how far ordinary sockets get with a case; TestKernelSockets
+// makes sure of it.
+func unprivileged(c cases.Case) string {
+	if c.Simulated || len(c.Needs()) > 0 {
+		return "—"
+	}
+	return string(c.OnSockets())
 }
 
 func about(c cases.Case) string {

@@ -27,7 +27,7 @@ var (
 
 // models are all the boxes.
 func models() []model {
-	return slices.Concat(asked(nameModels()), asked(lookModels()), asked(silenceModels()), asked(memoryModels()), synModels(), kernelModels())
+	return slices.Concat(asked(nameModels()), asked(lookModels()), asked(answerModels()), asked(silenceModels()), asked(memoryModels()), synModels(), kernelModels())
 }
 
 // asked makes two models of each: one asked with a server name, one with a
@@ -80,6 +80,14 @@ var (
 // follows their ports, and those of a real kernel are not ours to choose.
 func byChance(w *Want, _, _ int) { w.Within = true }
 
+// serverSide: what takes packets out behind the last router's TTL check is, as
+// far as an outsider can tell, the server's own filter.
+func serverSide(w *Want, router, routers int) {
+	if router == routers {
+		w.Overall, w.Authors, w.After, w.At = []probe.Overall{probe.ServerRefuses}, []probe.Author{probe.ServerSide}, 0, 0
+	}
+}
+
 // nameModels act on a name in the first data packet.
 func nameModels() []model {
 	dropper := func() middlebox.Box { return &middlebox.Dropper{Match: middlebox.NameIs(Blocked)} }
@@ -114,6 +122,10 @@ func nameModels() []model {
 			box: always(func() middlebox.Box { return &middlebox.Sometimes{Box: fresh(tap), Share: 0.5, Seed: 1} })},
 		{name: "reset-most", doc: "a tap acts on seven of ten connections", outcome: reset, authors: onPath, change: byChance,
 			box: always(func() middlebox.Box { return &middlebox.Sometimes{Box: fresh(tap), Share: 0.7, Seed: 2} })},
+		{name: "drop-half", doc: "a box drops the packet with the name on every second connection", outcome: drop, authors: inPath, silent: true, change: byChance,
+			box: always(func() middlebox.Box { return &middlebox.Sometimes{Box: dropper(), Share: 0.5, Seed: 3} })},
+		{name: "drop-most", doc: "a box drops the packet with the name on seven of ten connections", outcome: drop, authors: inPath, silent: true, change: byChance,
+			box: always(func() middlebox.Box { return &middlebox.Sometimes{Box: dropper(), Share: 0.7, Seed: 4} })},
 		{name: "reset-on-retransmission", doc: "a tap acts on the second copy of the name only", outcome: reset, authors: onPath,
 			box: always(func() middlebox.Box { return &middlebox.OnRetransmission{Box: fresh(tap)} })},
 		{name: "drop-then-reset", doc: "a box drops the packet with the name and resets its retransmission", outcome: reset, authors: inPath,
@@ -122,7 +134,7 @@ func nameModels() []model {
 			})},
 		{name: "drop", doc: "a box drops the packet with the name", outcome: drop, authors: inPath, silent: true,
 			box: always(dropper)},
-		{name: "drop-behind-ttl", doc: "a box behind the TTL check drops the packet with the name", outcome: drop, authors: inPath, silent: true, after: true,
+		{name: "drop-behind-ttl", doc: "a box behind the TTL check drops the packet with the name", outcome: drop, authors: inPath, silent: true, after: true, change: serverSide,
 			box: always(dropper)},
 		{name: "drop-flow", doc: "a box drops the packet with the name and all that follows on its connection", outcome: drop, authors: inPath, silent: true,
 			box: always(func() middlebox.Box { return &middlebox.Dropper{Match: middlebox.NameIs(Blocked), Flow: true} })},

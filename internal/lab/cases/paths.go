@@ -82,6 +82,13 @@ func paths(ipv6 bool) []Case {
 			put(c, lab.Placement{Router: middle}, func() middlebox.Box { return &middlebox.Dropper{Match: middlebox.NameIs(Blocked)} })
 			c.Want.Outcome, c.Want.Authors, c.Want.Causes, c.Want.Paths = drop, inPath, []probe.Cause{"M6"}, 2
 		}),
+		build("synack-lost", "a box drops the SYN-ACKs of a port, so that nothing of what we send shows where", func(c *Case) {
+			c.Question = syn
+			put(c, lab.Placement{Router: middle}, func() middlebox.Box {
+				return &middlebox.Dropper{Match: middlebox.SYNACKFrom(443, noAddr), On: middlebox.ToClient}
+			})
+			c.Want = Want{Overall: []probe.Overall{probe.OverallUnreachable}, Outcome: drop, Authors: []probe.Author{probe.Undetermined}}
+		}),
 		build("tap-while-route-changes", "a tap behind a route that becomes longer meanwhile", func(c *Case) {
 			c.Simulated = true
 			c.Topology.Fork = &lab.Fork{From: 1, To: 3, Second: 3, Change: 320 * time.Millisecond}

@@ -30,6 +30,11 @@ func silenceModels() []model {
 			box: flagged(func() middlebox.Box {
 				return &middlebox.OneWay{Box: &middlebox.Cut{}, Only: middlebox.ToClient}
 			})},
+		{name: "headless", only: probe.Host, doc: "a box lets the name pass and drops the first segment of a page of 3 KiB", outcome: []probe.Outcome{probe.Stall}, authors: inPath, causes: []probe.Cause{"M7"},
+			world: func(t *lab.Topology) { t.Server.Body = 3 << 10 },
+			box: flagged(func() middlebox.Box {
+				return &middlebox.Dropper{Match: middlebox.Contains("HTTP/1.1 200"), On: middlebox.ToClient}
+			})},
 		{name: "volume-cut", doc: "a box drops a connection that said the name after 16 KiB", outcome: []probe.Outcome{probe.Stall}, authors: inPath, causes: []probe.Cause{"M14"}, world: bigPage,
 			box: flagged(func() middlebox.Box { return &middlebox.VolumeCut{After: 16 << 10} })},
 		{name: "throttle", doc: "a box holds a connection that said the name to 16 kB/s", outcome: []probe.Outcome{probe.Stall}, authors: inPath, causes: []probe.Cause{"M10"}, world: bigPage,

@@ -112,7 +112,8 @@ func TestLossNeverBlamesTwins(t *testing.T) {
 }
 
 // TestLossNeverClearsBoxes loses 5 % of the packets: a box may come out as
-// inconclusive, and never as the server's doing or as nothing at all.
+// inconclusive now and then, and never as the server's doing or as nothing at
+// all. Where it is found, it is placed, too.
 func TestLossNeverClearsBoxes(t *testing.T) {
 	for _, c := range cases.All() {
 		if c.RealKernel() || !slices.Contains(c.Want.Overall, probe.Interference) {
@@ -121,7 +122,7 @@ func TestLossNeverClearsBoxes(t *testing.T) {
 		c.Topology.Loss = 0.05
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
-			found := 0
+			found, placed := 0, 0
 			for seed := range uint64(boxSeeds) {
 				synctest.Test(t, func(t *testing.T) {
 					res := simulate(t, c, seed)
@@ -131,26 +132,31 @@ func TestLossNeverClearsBoxes(t *testing.T) {
 						t.Errorf("seed %d: %s", seed, res.Summary)
 					case probe.Interference:
 						found++
-						misplaced(t, c, res, seed)
+						if located(t, c, res, seed) {
+							placed++
+						}
 					case probe.OverallInconclusive, probe.OverallUnreachable:
 					}
 				})
 			}
-			t.Logf("found in %d of %d runs", found, boxSeeds)
-			if found*8 < boxSeeds { // large transfers suffer most
-				t.Errorf("found in %d of %d runs only", found, boxSeeds)
+			t.Logf("found in %d of %d runs, placed in %d", found, boxSeeds, placed)
+			const least = boxSeeds - boxSeeds/10 - 1 // large transfers, and boxes that act by chance, are missed now and then
+			if found < least || c.Want.At > 0 && placed < least {
+				t.Errorf("found in %d of %d runs, placed in %d, want %d at least", found, boxSeeds, placed, least)
 			}
 		})
 	}
 }
 
-// misplaced fails the test where a located segment does not hold the box.
-func misplaced(t *testing.T, c cases.Case, res diagnosis.Result, seed uint64) {
+// located reports whether a diagnosis names a segment, and fails the test where
+// that does not hold the box.
+func located(t *testing.T, c cases.Case, res diagnosis.Result, seed uint64) bool {
 	t.Helper()
 	if len(res.Tests) != 1 || res.Tests[0].Location == nil {
-		return
+		return false
 	}
 	if l := res.Tests[0].Location; l.After.TTL > c.Want.After || l.At.TTL < c.Want.At {
 		t.Errorf("seed %d: placed between %d and %d, stands between %d and %d (%s)", seed, l.After.TTL, l.At.TTL, c.Want.After, c.Want.At, l.Method)
 	}
+	return true
 }

@@ -68,6 +68,9 @@ func servers() []twin {
 		{name: "clean-sni", doc: "nothing is wrong, TLS", question: sni, overall: clean, outcome: ok},
 		{name: "clean-host", doc: "nothing is wrong, HTTP", question: host, overall: clean, outcome: ok},
 		{name: "clean-syn", doc: "nothing is wrong, bare SYNs", question: syn, overall: clean, outcome: ok},
+		{name: "fails-now-and-then-reset", doc: "the server resets three of ten connections, whatever the name", question: sni, server: lab.Server{Fails: 0.3, Unknown: lab.PolicyReset}},
+		{name: "fails-now-and-then-silent", doc: "the server never answers on three of ten connections, whatever the name", question: sni, server: lab.Server{Fails: 0.3, Unknown: lab.PolicySilent}},
+		{name: "fails-now-and-then-fin", doc: "the server closes every second connection without an answer, whatever the host", question: host, server: lab.Server{Fails: 0.5, Unknown: lab.PolicyFIN}},
 		{name: "clean-large-tls", doc: "nothing is wrong, a page of 64 KiB over TLS", question: sni, server: lab.Server{Body: 64 << 10}, overall: clean, outcome: ok},
 		{name: "clean-large", doc: "nothing is wrong, a page of 64 KiB", question: host, server: lab.Server{Body: 64 << 10}, overall: clean, outcome: ok},
 		{name: "slow", doc: "the server takes two seconds to answer", open: true, question: sni, server: lab.Server{Delay: 2 * time.Second}},
@@ -83,6 +86,8 @@ func servers() []twin {
 		{name: "only-test-name-known", doc: "the server knows the test name and resets on the default controls", question: sni, server: lab.Server{Names: []string{Blocked}, Unknown: lab.PolicyReset}, overall: clean, outcome: ok},
 		{name: "one-name-reset", doc: "the server resets connections for the test name alone", open: true, question: sni, server: lab.Server{Refused: []string{Blocked}, Unknown: lab.PolicyReset}},
 		{name: "one-name-reset-balancer", doc: "a load balancer with a TTL of its own resets connections for the test name alone", question: sni, server: lab.Server{Refused: []string{Blocked}, Unknown: lab.PolicyReset, Front: &middlebox.Front{ResetTTL: 102}}},
+		{name: "one-name-abort-balancer", doc: "a load balancer with a TTL of its own aborts connections for the test name alone; the server behind it answers stray packets", open: true, question: sni, server: lab.Server{Refused: []string{Blocked}, Unknown: lab.PolicyReset, Front: &middlebox.Front{AbortTTL: 102}}},
+		{name: "one-name-abort-timeout", doc: "the same, 300 ms late: its upstream has timed out", open: true, question: host, server: lab.Server{Refused: []string{Blocked}, Unknown: lab.PolicyReset, Delay: 300 * time.Millisecond, Front: &middlebox.Front{AbortTTL: 255}}},
 		{name: "always-reset", doc: "the server resets every connection after the first data", question: sni, server: lab.Server{Always: lab.PolicyReset}, overall: server, outcome: reset},
 		{name: "always-reset-balancer", doc: "the same behind a load balancer whose resets have a TTL of their own", question: sni, server: lab.Server{Always: lab.PolicyReset, Front: balancer}},
 		{name: "always-unread", doc: "the server closes with unread data, whatever the name", question: sni, server: lab.Server{Always: lab.PolicyUnread}, overall: server, outcome: reset},
@@ -126,6 +131,16 @@ func networks() []twin {
 			world: box(middle, true, func(lab.Topology) middlebox.Box { return middlebox.MSSClamp{Max: 1200} })},
 		{name: "mtu-black-hole", doc: "a link loses datagrams longer than 300 bytes and says nothing", open: true, question: host, server: lab.Server{Body: 4 << 10}, causes: []probe.Cause{"N3"},
 			world: box(middle, true, func(lab.Topology) middlebox.Box { return middlebox.MTU{Size: 700} })},
+		{name: "mtu-black-hole-for-one-page", doc: "the same, and only the page of the test name is long", question: host, outcome: []probe.Outcome{probe.Stall}, server: lab.Server{Body: 6 << 10, Large: Blocked},
+			world: box(middle, true, func(lab.Topology) middlebox.Box { return middlebox.MTU{Size: 700} })},
+		{name: "outage-at-first", doc: "a link is down for 1.2 s from 100 ms on, while the first controls are asked", question: sni, overall: clean, outcome: ok, simulated: true,
+			world: box(middle, true, func(lab.Topology) middlebox.Box {
+				return &middlebox.Outage{After: 100 * time.Millisecond, For: 1200 * time.Millisecond}
+			})},
+		{name: "outage-meanwhile", doc: "a link is down for 1.2 s from 200 ms on, while the name is asked", open: true, question: host, simulated: true,
+			world: box(middle, true, func(lab.Topology) middlebox.Box {
+				return &middlebox.Outage{After: 200 * time.Millisecond, For: 1200 * time.Millisecond}
+			})},
 		{name: "equal-paths", doc: "two equal paths of the same length", question: sni, overall: clean, outcome: ok, simulated: true,
 			world: func(t *lab.Topology) { t.Fork = &lab.Fork{From: 2, To: 5} }},
 		{name: "long-way-back", doc: "the way back is two routers longer", question: sni, overall: clean, outcome: ok, simulated: true,

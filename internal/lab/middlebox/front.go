@@ -16,8 +16,9 @@ type Front struct {
 	// Initial TTLs; 0: as the server sends it, 64. Load balancers are seen to
 	// send SYN/ACKs and resets with 102 where the data has the server's.
 	TTL, SynAckTTL, ResetTTL uint8
-	NoDF                     bool // without IPv4's "don't fragment"
-	IDs                      IDs  // IPv4 identifications
+	AbortTTL                 uint8 // of resets with the ACK flag, where what stands in front ends connections itself; 0: as other resets
+	NoDF                     bool  // without IPv4's "don't fragment"
+	IDs                      IDs   // IPv4 identifications
 
 	// Overflow is the share of connections that are reset as their handshake
 	// completes, with a bare RST at the sequence number that the client
@@ -160,6 +161,8 @@ func (f *Front) refuse(p packet.Packet, s packet.Segment) Action {
 // dress gives a packet to the client its look.
 func (f *Front) dress(p packet.Packet) packet.Packet {
 	switch {
+	case p.TCP.Flags.Has(packet.RST|packet.ACK) && f.AbortTTL != 0:
+		p.TTL = f.AbortTTL
 	case p.TCP.Flags.Has(packet.RST) && f.ResetTTL != 0:
 		p.TTL = f.ResetTTL
 	case p.TCP.Flags.Has(packet.SYN) && f.SynAckTTL != 0:

@@ -2,6 +2,7 @@ package middlebox
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/rstprobe/rstprobe/internal/packet"
 )
@@ -14,6 +15,23 @@ type BlackHole struct{ Addr netip.Addr }
 // Handle implements Box.
 func (b BlackHole) Handle(dir Direction, p packet.Packet) Action {
 	return Action{Drop: dir == ToServer && p.Dst.Addr() == b.Addr}
+}
+
+// Outage drops everything, both ways, for some time: a link that goes down and
+// comes up again.
+type Outage struct {
+	After, For time.Duration // the first since the first packet
+
+	began time.Time
+}
+
+// Handle implements Box.
+func (o *Outage) Handle(Direction, packet.Packet) Action {
+	if o.began.IsZero() {
+		o.began = time.Now()
+	}
+	since := time.Since(o.began) - o.After
+	return Action{Drop: since >= 0 && since < o.For}
 }
 
 // MTU drops what does not fit the next link: datagrams longer than Size. It

@@ -59,3 +59,29 @@ func (b *FinInjector) Handle(dir Direction, p packet.Packet) Action {
 	fin := packet.Segment{Seq: p.TCP.Ack, Ack: end(p.TCP), Window: p.TCP.Window, Flags: packet.FIN | packet.ACK}
 	return Action{Drop: b.Drop, Inject: []Injection{{Packet: forge(ToClient, ToServer, p, b.TTL, fin), Toward: ToClient, Delay: b.Delay}}}
 }
+
+// Impostor takes the request out and says something in the server's stead, with
+// the TTL that the server's own packets have when they pass, and leaves the
+// connection open: what a man in the middle begins with.
+type Impostor struct {
+	Match Match
+	Says  func(request []byte) []byte
+
+	ttl flows[uint8]
+}
+
+// Handle implements Box.
+func (b *Impostor) Handle(dir Direction, p packet.Packet) Action {
+	if p.Proto != packet.TCP {
+		return Action{}
+	}
+	ttl := b.ttl.of(dir, p)
+	if dir == ToClient {
+		*ttl = p.TTL - 1 // the router that it stands in counts what passes, and not what is made there
+	}
+	if dir == ToClient || !b.Match(p) {
+		return Action{}
+	}
+	answer := packet.Segment{Seq: p.TCP.Ack, Ack: end(p.TCP), Window: p.TCP.Window, Flags: packet.PSH | packet.ACK, Payload: b.Says(p.TCP.Payload)}
+	return Action{Drop: true, Inject: []Injection{{Packet: forge(ToClient, ToServer, p, *ttl, answer), Toward: ToClient}}}
+}

@@ -111,6 +111,16 @@ func TestScripts(t *testing.T) {
 			{name: "fits", p: answer},
 			{name: "too long", p: bad, want: "drop"},
 		}},
+		{"impostor", &middlebox.Impostor{Match: isBad, Says: func(b []byte) []byte { return append([]byte("no "), b...) }}, []step{
+			{name: "harmless", p: good},
+			{name: "the server's TTL", p: answer},
+			{name: "trigger", p: bad, want: "P. 5000/1010+13 to client; drop"},
+		}},
+		{"Outage", &middlebox.Outage{For: time.Minute}, []step{
+			{name: "it begins with the first packet", p: bad, want: "drop"},
+			{name: "both ways", p: answer, want: "drop"},
+		}},
+		{"Outage later", &middlebox.Outage{After: time.Minute}, []step{{name: "not yet", p: bad}}},
 		{"MTU to the client", middlebox.MTU{Size: 40, On: middlebox.ToClient}, []step{
 			{name: "not its way", p: bad},
 			{name: "too long", p: answer, want: "drop"},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"sync"
@@ -159,11 +160,8 @@ func (s *server) treat(conn *stream, p service) error {
 		if err := s.ponder(); err != nil {
 			return err
 		}
-		policy := s.behaviour.Always
 		name, _ := p.name(request)
-		if policy == lab.Serve && !s.behaviour.Known(name) {
-			policy = s.behaviour.Unknown
-		}
+		policy := s.behaviour.Policy(name, endOf(conn.RemoteAddr()), endOf(conn.LocalAddr()))
 		switch policy {
 		case lab.Serve:
 			if err := p.answer(conn, request, s.behaviour.Page(name)); err != nil {
@@ -186,6 +184,12 @@ func (s *server) treat(conn *stream, p service) error {
 		}
 		return drain(conn)
 	}
+}
+
+// endOf is an address of package net as one of netip.
+func endOf(a net.Addr) netip.AddrPort {
+	end := a.(*net.TCPAddr).AddrPort()
+	return netip.AddrPortFrom(end.Addr().Unmap(), end.Port())
 }
 
 // keepAlives is how many probes may go without an answer.

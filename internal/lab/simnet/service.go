@@ -89,11 +89,7 @@ func (c *conn) converse(b []byte) {
 func (c *conn) answer(request []byte, tls bool) {
 	name := hostOf(request, tls)
 	behaviour := c.srv.net.top.Server
-	policy := behaviour.Always
-	if policy == lab.Serve && !behaviour.Known(name) {
-		policy = behaviour.Unknown
-	}
-	switch policy {
+	switch behaviour.Policy(name, c.remote, c.local) {
 	case lab.Serve:
 		switch page := behaviour.Page(name); {
 		case tls && behaviour.Body > 0: // a page that somebody may want to see whole

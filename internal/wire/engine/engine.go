@@ -29,7 +29,7 @@ type Config struct {
 	Wire   wire.Wire
 	Source netip.Addr            // our address on the wire
 	Ports  []uint16              // local ports that the kernel does not answer for us on
-	Rate   int                   // packets per second, bursts of 64 apart; 0: DefaultRate
+	Rate   int                   // packets per second, see burst; 0: DefaultRate
 	Seed   uint64                // of sequence numbers and ports
 	Shun   func(packet.Key) bool // flows to leave alone as long as there are others; nil: none
 	Log    *pcapio.Log           // keeps and numbers every packet, also of other engines; nil: none is kept
@@ -43,6 +43,10 @@ const DefaultRate = 1000
 // batch is how many datagrams go to the wire at once. Measured: 32 to 64 is
 // where larger batches stop paying.
 const batch = 64
+
+// burst is how many packets may leave back to back at a rate: those of a tenth
+// of a second, and no more than a batch.
+func burst(rate int) int { return max(1, min(rate/10, batch)) }
 
 // systemTTL is the initial TTL of our full-TTL packets, Linux's default.
 const systemTTL = 64
@@ -91,8 +95,9 @@ type job struct {
 	key    packet.Key
 	conn   *utcp.Conn
 	batch  *exchange
-	cancel bool      // guarded by Engine.mu
-	cut    bool      // ended from outside
+	cancel bool // guarded by Engine.mu
+	cut    bool // ended from outside
+	no     flow.Refusal
 	lost   int       // wire drops before the trial
 	unsent int       // packets of it in the outbox
 	index  int       // in the heap
@@ -114,8 +119,9 @@ type exchange struct {
 }
 
 type outgoing struct {
-	job *job
-	out utcp.Out
+	job   *job
+	out   utcp.Out
+	tries int // for which there was no room
 }
 
 // New starts an engine. Close ends it and the wire.
@@ -130,7 +136,7 @@ func New(cfg Config) (*Engine, error) {
 		cfg:     cfg,
 		quit:    make(chan struct{}),
 		rng:     rand.New(rand.NewPCG(cfg.Seed, 0x9e3779b97f4a7c15)), //nolint:gosec // reproducible, not secret
-		limiter: rate.NewLimiter(rate.Limit(cfg.Rate), batch),
+		limiter: rate.NewLimiter(rate.Limit(cfg.Rate), burst(cfg.Rate)),
 		jobs:    map[packet.Key]*job{},
 		used:    map[packet.Key]bool{},
 	}

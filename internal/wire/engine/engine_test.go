@@ -324,33 +324,39 @@ func TestClose(t *testing.T) {
 	})
 }
 
+// TestRate: no more packets leave than a rate allows, and the waiting harms no
+// trial.
 func TestRate(t *testing.T) {
-	const limit, burst = 100, 64
-	synctest.Test(t, func(t *testing.T) {
-		b := start(t, topology, func(c *engine.Config) { c.Rate = limit })
-		for i, o := range b.begin(t.Context(), b.many(200)...)() {
-			if o.err != nil || !answered(o.rec) || len(o.rec.Packets(flow.Retransmitted)) > 0 {
-				t.Fatalf("trial %d: error %v, answered %v, %d packets again; want our own queue to harm none",
-					i, o.err, answered(o.rec), len(o.rec.Packets(flow.Retransmitted)))
-			}
-		}
-		var sent []time.Time
-		for _, f := range b.log.Frames() {
-			if f.Sent {
-				sent = append(sent, f.At)
-			}
-		}
-		for i := range sent {
-			for j := i; j < len(sent); j++ {
-				if allowed := burst + 1 + limit*sent[j].Sub(sent[i]).Seconds(); float64(j-i+1) > allowed {
-					t.Fatalf("%d packets in %v, want at most %.0f", j-i+1, sent[j].Sub(sent[i]), allowed)
+	for _, tt := range []struct {
+		name                 string
+		limit, burst, trials int
+	}{{"slow", 5, 1, 8}, {"medium", 100, 10, 200}, {"default", engine.DefaultRate, 64, 200}} {
+		bubble(t, tt.name, func(t *testing.T) {
+			b := start(t, topology, func(c *engine.Config) { c.Rate = tt.limit })
+			for i, o := range b.begin(t.Context(), b.many(tt.trials)...)() {
+				if o.err != nil || !answered(o.rec) || len(o.rec.Packets(flow.Retransmitted)) > 0 {
+					t.Fatalf("trial %d: error %v, answered %v, %d packets again; want our own queue to harm none",
+						i, o.err, answered(o.rec), len(o.rec.Packets(flow.Retransmitted)))
 				}
 			}
-		}
-		if n, _ := b.Stats(); n != len(sent) {
-			t.Errorf("Stats: %d packets sent, the capture has %d", n, len(sent))
-		}
-	})
+			var sent []time.Time
+			for _, f := range b.log.Frames() {
+				if f.Sent {
+					sent = append(sent, f.At)
+				}
+			}
+			for i := range sent {
+				for j := i; j < len(sent); j++ {
+					if allowed := float64(tt.burst+1) + float64(tt.limit)*sent[j].Sub(sent[i]).Seconds(); float64(j-i+1) > allowed {
+						t.Fatalf("%d packets in %v, want at most %.0f", j-i+1, sent[j].Sub(sent[i]), allowed)
+					}
+				}
+			}
+			if n, _ := b.Stats(); n != len(sent) {
+				t.Errorf("Stats: %d packets sent, the capture has %d", n, len(sent))
+			}
+		})
+	}
 }
 
 // TestNumbers holds the records against the capture.

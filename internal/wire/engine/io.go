@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/rstprobe/rstprobe/internal/flow"
 	"github.com/rstprobe/rstprobe/internal/packet"
 	"github.com/rstprobe/rstprobe/internal/wire"
 	"github.com/rstprobe/rstprobe/internal/wire/pcapio"
@@ -90,10 +92,15 @@ func (e *Engine) flush(now time.Time) (until time.Time, err error) {
 			until = now.Add(time.Second / time.Duration(e.cfg.Rate))
 			break
 		}
-		if err := e.send(e.outbox[:n]); err != nil {
+		done, err := e.send(e.outbox[:n])
+		if err != nil {
 			return until, err
 		}
-		e.outbox = e.outbox[n:]
+		e.outbox = e.outbox[done:]
+		if done < n {
+			until = now.Add(roomWait)
+			break
+		}
 	}
 	if len(e.outbox) == 0 {
 		e.outbox = nil // let the sent packets go
@@ -104,15 +111,22 @@ func (e *Engine) flush(now time.Time) (until time.Time, err error) {
 	return until, nil
 }
 
-// send builds and sends one batch. A datagram that the network refuses ends
-// its own trial with the error; the others go on.
-func (e *Engine) send(outs []outgoing) error {
-	for len(outs) > 0 {
+// An interface that takes no more packets is given that long, that often.
+const (
+	roomWait  = 10 * time.Millisecond
+	roomTries = 20
+)
+
+// send builds and sends one batch, and reports how much of it is done with;
+// there was no room for the rest, which is to be sent later. A datagram that
+// this machine refuses to send ends its own trial; the others go on.
+func (e *Engine) send(all []outgoing) (done int, err error) {
+	for outs := all; len(outs) > 0; outs = all[done:] {
 		raws := make([][]byte, 0, len(outs))
 		for _, o := range outs {
 			raw, err := packet.Build(o.out.Packet)
 			if err != nil {
-				return fmt.Errorf("building a packet to %v: %w", o.out.Packet.Dst, err)
+				return done, fmt.Errorf("building a packet to %v: %w", o.out.Packet.Dst, err)
 			}
 			raws = append(raws, raw)
 		}
@@ -121,24 +135,49 @@ func (e *Engine) send(outs []outgoing) error {
 		for i, o := range outs[:n] {
 			e.noteSent(o, raws[i], at)
 		}
-		if err == nil {
-			if n < len(outs) {
-				return fmt.Errorf("the wire sent %d of %d packets and gave no reason", n, len(outs))
-			}
-			return nil
+		done += n
+		switch {
+		case err == nil && n < len(outs):
+			return done, fmt.Errorf("the wire sent %d of %d packets and gave no reason", n, len(outs))
+		case err == nil:
+			return done, nil
+		case n == len(outs): // no datagram was refused: the wire itself has failed
+			return done, fmt.Errorf("sending: %w", err)
 		}
-		if n == len(outs) { // no datagram was refused: the wire itself has failed
-			return fmt.Errorf("sending: %w", err)
+		bad := &all[done]
+		if bad.tries++; errors.Is(err, wire.ErrNoRoom) && bad.tries < roomTries {
+			return done, nil
 		}
-		bad := outs[n]
+		done++
 		bad.job.unsent--
-		bad.job.cut = true
-		bad.job.err = fmt.Errorf("sending to %v: %w", bad.out.Packet.Dst, err)
-		bad.job.conn.Close(at)
-		e.collect(bad.job)
-		outs = outs[n+1:]
+		e.refuse(bad.job, at, err)
 	}
-	return nil
+	return done, nil
+}
+
+// refuse ends a trial of which a packet was not sent. Where the trial was over
+// already, that was but the reset that closes the connection.
+func (e *Engine) refuse(j *job, at time.Time, err error) {
+	if !j.conn.Done() {
+		j.cut = true
+		if j.no = refusal(err); j.no == flow.NotRefused {
+			j.err = fmt.Errorf("sending to %v: %w", j.trial.Remote, err)
+		}
+		j.conn.Close(at)
+	}
+	e.collect(j)
+}
+
+func refusal(err error) flow.Refusal {
+	switch {
+	case errors.Is(err, wire.ErrForbidden):
+		return flow.Forbidden
+	case errors.Is(err, wire.ErrNoWay):
+		return flow.NoWay
+	case errors.Is(err, wire.ErrNoRoom):
+		return flow.NoRoom
+	}
+	return flow.NotRefused
 }
 
 func (e *Engine) noteSent(o outgoing, raw []byte, at time.Time) {
@@ -167,6 +206,6 @@ func (e *Engine) finishIfSent(j *job) {
 	e.freed = true
 	rec := j.conn.Record()
 	rec.Lost = e.cfg.Wire.Stats().Dropped - j.lost
-	rec.Cut = j.cut
+	rec.Cut, rec.Refused = j.cut, j.no
 	e.finish(j, rec, j.err)
 }

@@ -12,6 +12,10 @@ import (
 // it, but on one line. Once a connection stands, its sequence numbers are
 // counted from the initial ones of both ends; before that, and without, they
 // are as on the wire.
+//
+// Lines come in the order in which the engine handles packets, that of their
+// numbers. The time of what came in is the kernel's, taken before the engine
+// could read it, so that a line may be a little earlier than the one above.
 type tracer struct {
 	tell  func(line string)
 	flows map[packet.Key]initials // those that stand; one entry per flow of the run

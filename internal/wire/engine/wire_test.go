@@ -114,37 +114,55 @@ func TestWireFails(t *testing.T) {
 	})
 }
 
-// TestRefused has the network refuse one destination among others.
+// TestRefused: a destination that this machine will not send to ends its own
+// trials, and says so in their records; the others go on.
 func TestRefused(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		errNoRoute := errors.New("no route to host")
-		nowhere := netip.MustParseAddr("192.0.2.1")
-		w := newDeadWire()
-		w.send = func(raws [][]byte) (int, error) {
-			for i, raw := range raws {
-				if p, err := packet.Parse(raw); err != nil || p.Dst.Addr() == nowhere {
-					return i, errNoRoute
+	errOther := errors.New("message too long")
+	for name, tt := range map[string]struct {
+		err   error // of sending
+		times int   // that it is met
+		want  flow.Refusal
+		fails error // of the trial
+	}{
+		"forbidden":             {wire.ErrForbidden, 99, flow.Forbidden, nil},
+		"no way":                {wire.ErrNoWay, 99, flow.NoWay, nil},
+		"no room":               {wire.ErrNoRoom, 99, flow.NoRoom, nil},
+		"no room for a moment":  {wire.ErrNoRoom, 3, flow.NotRefused, nil},
+		"for no reason we know": {errOther, 99, flow.NotRefused, errOther},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			nowhere := netip.MustParseAddr("192.0.2.1")
+			w, left := newDeadWire(), tt.times
+			w.send = func(raws [][]byte) (int, error) {
+				for i, raw := range raws {
+					if p, err := packet.Parse(raw); left > 0 && (err != nil || p.Dst.Addr() == nowhere) {
+						left--
+						return i, tt.err
+					}
+				}
+				return len(raws), nil
+			}
+			b := start(t, topology, func(c *engine.Config) { c.Wire = w })
+			trials := b.many(3)
+			trials[1].Remote = netip.AddrPortFrom(nowhere, 443)
+			sweep := trials[1]
+			sweep.Stimulus, sweep.TTLs = probe.Stimulus{Kind: probe.SYN}, []uint8{1, 2, 3}
+			for i, o := range b.begin(t.Context(), append(trials, sweep)...)() {
+				var want flow.Refusal
+				var fails error
+				if o.rec.Key.Remote.Addr() == nowhere {
+					want, fails = tt.want, tt.fails
+				}
+				if !errors.Is(o.err, fails) || o.rec.Refused != want {
+					t.Errorf("trial %d: error %v, refused %v; want %v, %v", i, o.err, o.rec.Refused, fails, want)
+				}
+				ended := want != flow.NotRefused || fails != nil
+				if o.rec.Cut != ended || len(o.rec.Packets(flow.Sent)) > 0 == ended {
+					t.Errorf("trial %d: cut %v with %d packets sent, want ended %v", i, o.rec.Cut, len(o.rec.Packets(flow.Sent)), ended)
 				}
 			}
-			return len(raws), nil
-		}
-		b := start(t, topology, func(c *engine.Config) { c.Wire = w })
-		trials := b.many(3)
-		trials[1].Remote = netip.AddrPortFrom(nowhere, 443)
-		sweep := trials[1]
-		sweep.Stimulus, sweep.TTLs = probe.Stimulus{Kind: probe.SYN}, []uint8{1, 2, 3}
-		for i, o := range b.begin(t.Context(), append(trials, sweep)...)() {
-			if o.rec.Key.Remote.Addr() == nowhere {
-				if !errors.Is(o.err, errNoRoute) || len(o.rec.Packets(flow.Sent)) > 0 {
-					t.Errorf("trial %d: %v, want %v", i, o.err, errNoRoute)
-				}
-				continue
-			}
-			if o.err != nil || probe.Observe(o.rec).Outcome != probe.Drop {
-				t.Errorf("trial %d beside it: %v, %v; want it to go on", i, o.err, probe.Observe(o.rec).Outcome)
-			}
-		}
-	})
+		})
+	}
 }
 
 // TestFreedPort: a trial that waits for a port begins when one is free, with

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/time/rate"
 
 	"github.com/rstprobe/rstprobe/internal/flow"
@@ -28,17 +29,22 @@ type Exchanger struct {
 	rtt  map[netip.AddrPort]time.Duration // the smallest handshake
 	at   map[netip.AddrPort]uint8         // the smallest TTL with which a SYN was answered
 	used map[packet.Key]bool
-	n    int // events numbered
+	free map[netip.AddrPort]time.Time // when the next connection may be asked for
+	n    int                          // events numbered
 }
 
 var _ probe.Choosy = (*Exchanger)(nil)
 
 const (
 	// sockets is how many are open at a time: a batch of whole sweeps, and far
-	// from the 1024 descriptors that a process usually has.
+	// from the 1024 descriptors that a process usually has. See room.
 	sockets = 128
-	// burst is how many segments may leave back to back.
-	burst = 64
+	// maxBurst is how many segments may leave back to back at most.
+	maxBurst = 64
+	// spacing is how long after one connection the next to the same port is
+	// asked for. Small servers have a queue of five for those that they have not
+	// accepted yet, and what does not fit looks like loss.
+	spacing = 5 * time.Millisecond
 	// tries is how often another port is asked for where one is to be left
 	// alone.
 	tries = 32
@@ -62,10 +68,21 @@ func New(cfg Config) (*Exchanger, error) {
 	if err := s.file.Close(); err != nil {
 		return nil, fmt.Errorf("kernelconn: %w", err)
 	}
+	burst := max(1, min(cfg.Rate/10, maxBurst)) // a tenth of a second, like the raw engine's
 	return &Exchanger{
-		cfg: cfg, limiter: rate.NewLimiter(rate.Limit(cfg.Rate), burst), room: make(chan struct{}, sockets),
-		rtt: map[netip.AddrPort]time.Duration{}, at: map[netip.AddrPort]uint8{}, used: map[packet.Key]bool{},
+		cfg: cfg, limiter: rate.NewLimiter(rate.Limit(cfg.Rate), burst), room: make(chan struct{}, room()),
+		rtt: map[netip.AddrPort]time.Duration{}, at: map[netip.AddrPort]uint8{}, used: map[packet.Key]bool{}, free: map[netip.AddrPort]time.Time{},
 	}, nil
+}
+
+// room is how many sockets may be open at a time: half of what the process may
+// open, where that is little.
+func room() int {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return sockets
+	}
+	return int(max(1, min(limit.Cur/2, sockets))) //nolint:gosec // at most sockets
 }
 
 // Able reports whether a trial can be carried out. To send a stimulus twice,
@@ -104,9 +121,9 @@ func (x *Exchanger) Exchange(ctx context.Context, trials ...probe.Trial) ([]flow
 			if !t.Beside {
 				defer main.Done()
 			}
-			r := run{x: x, trial: t, watch: until, began: time.Now(), started: sync.OnceFunc(func() { close(started) })}
+			r := run{x: x, trial: t, began: time.Now(), started: sync.OnceFunc(func() { close(started) })}
 			defer r.started()
-			records[i], errs[i] = r.record(ctx)
+			records[i], errs[i] = r.record(ctx, until)
 		})
 		<-started // the first SYN has left: the order of the trials is that of the wire
 	}
@@ -119,7 +136,7 @@ func (x *Exchanger) Exchange(ctx context.Context, trials ...probe.Trial) ([]flow
 	if ctx.Err() != nil {
 		return records, ctx.Err()
 	}
-	return records, errors.Join(errs...)
+	return records, cmp.Or(errs...) // the others are of the same kind
 }
 
 // number counts the events of a batch in the order of their time.
@@ -157,6 +174,18 @@ func (x *Exchanger) pace(ctx context.Context) error {
 		return fmt.Errorf("kernelconn: %w", err)
 	}
 	return nil
+}
+
+// knock waits until one more connection may be asked for.
+func (x *Exchanger) knock(ctx context.Context, remote netip.AddrPort) error {
+	x.mu.Lock()
+	at := time.Now()
+	if free := x.free[remote]; at.Before(free) {
+		at = free
+	}
+	x.free[remote] = at.Add(spacing)
+	x.mu.Unlock()
+	return sleep(ctx, time.Until(at))
 }
 
 // enter takes a place for a socket, and leave gives it back.

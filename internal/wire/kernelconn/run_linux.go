@@ -19,19 +19,18 @@ import (
 type run struct {
 	x       *Exchanger
 	trial   probe.Trial
-	watch   context.Context //nolint:containedctx // of one call: as long as an answer is watched
 	began   time.Time
 	started func() // to be called once the first SYN has left
 }
 
-// record carries the trial out.
-func (r run) record(ctx context.Context) (flow.Record, error) {
+// record carries the trial out. An answer is watched as long as watch lasts.
+func (r run) record(ctx, watch context.Context) (flow.Record, error) {
 	rec := flow.Record{Source: flow.Kernel, Start: r.began, Key: packet.Key{Remote: r.trial.Remote}}
 	var err error
 	if len(r.trial.TTLs) > 0 {
-		err = r.sweep(ctx, &rec)
+		err = r.sweep(ctx, watch, &rec)
 	} else {
-		err = r.once(ctx, &rec)
+		err = r.once(ctx, watch, &rec)
 	}
 	inOrder(rec.Events)
 	rec.End = time.Since(r.began).Truncate(time.Microsecond)
@@ -39,12 +38,15 @@ func (r run) record(ctx context.Context) (flow.Record, error) {
 	if err == nil && r.trial.ExactTTL && ctx.Err() == nil {
 		err = r.measure(ctx, &rec)
 	}
+	if no := refusal(err); no != flow.NotRefused { // which is a finding about this machine
+		rec.Cut, rec.Refused, err = true, no, nil
+	}
 	return rec, err
 }
 
 // once carries out a trial of one connection.
-func (r run) once(ctx context.Context, rec *flow.Record) error {
-	k, err := r.connection(ctx, r.trial.LocalPort, 0)
+func (r run) once(ctx, watch context.Context, rec *flow.Record) error {
+	k, err := r.connection(ctx, watch, r.trial.LocalPort, 0)
 	if k != nil {
 		rec.Key, rec.Events = k.key, k.events
 	}
@@ -57,7 +59,7 @@ func (r run) once(ctx context.Context, rec *flow.Record) error {
 // connection is one connection of the trial from beginning to end, for the
 // copy with a TTL, or for none if that is 0. It is closed when it returns,
 // and nil only where none could be begun.
-func (r run) connection(ctx context.Context, port uint16, ttl uint8) (k *talk, err error) {
+func (r run) connection(ctx, watch context.Context, port uint16, ttl uint8) (k *talk, err error) {
 	if err := r.x.enter(ctx); err != nil {
 		return nil, err
 	}
@@ -82,7 +84,7 @@ func (r run) connection(ctx context.Context, port uint16, ttl uint8) (k *talk, e
 		if ttl > 0 {
 			r.x.answersAt(r.trial.Remote, ttl)
 		}
-		return k, k.listen(ctx, r.watch, false)
+		return k, k.listen(ctx, watch, false)
 	}
 	b, err := r.trial.Stimulus.Bytes(0)
 	if err != nil {
@@ -108,7 +110,7 @@ func (r run) connection(ctx context.Context, port uint16, ttl uint8) (k *talk, e
 			return k, err
 		}
 	}
-	return k, k.listen(ctx, r.watch, ttl > 0 || again)
+	return k, k.listen(ctx, watch, ttl > 0 || again)
 }
 
 // patience is how long a SYN is waited for. Where the round trip is known, a
@@ -130,7 +132,7 @@ const lanes = 8
 // some at a time. On one port they go one after the other. The first that
 // draws an answer of the peer's side ends it: what is behind that one is
 // known already, or would set the same off again.
-func (r run) sweep(ctx context.Context, rec *flow.Record) error {
+func (r run) sweep(ctx, watch context.Context, rec *flow.Record) error {
 	q := &queue{ttls: slices.Clone(r.trial.TTLs)}
 	port, n := r.trial.LocalPort, min(lanes, len(q.ttls))
 	if r.trial.OnePort || port != 0 {
@@ -142,10 +144,7 @@ func (r run) sweep(ctx context.Context, rec *flow.Record) error {
 	for i := range n {
 		lane.Go(func() {
 			for ttl, ok := q.next(); ok && errs[i] == nil && ctx.Err() == nil; ttl, ok = q.next() {
-				mu.Lock()
-				from := port
-				mu.Unlock()
-				k, err := r.connection(ctx, from, ttl)
+				k, err := r.connection(ctx, watch, port, ttl)
 				errs[i] = err
 				if k == nil {
 					continue
@@ -157,15 +156,15 @@ func (r run) sweep(ctx context.Context, rec *flow.Record) error {
 				if rec.Events = append(rec.Events, k.events...); !rec.Key.Local.IsValid() {
 					rec.Key = k.key
 				}
-				if r.trial.OnePort {
+				mu.Unlock()
+				if r.trial.OnePort { // there is one lane
 					port = k.key.Local.Port()
 				}
-				mu.Unlock()
 			}
 		})
 	}
 	lane.Wait()
-	return errors.Join(errs...)
+	return cmp.Or(errs...)
 }
 
 // answered reports whether a copy drew what makes larger TTLs pointless. A

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rstprobe/rstprobe/internal/dialogue"
+	"github.com/rstprobe/rstprobe/internal/flow"
 	"github.com/rstprobe/rstprobe/internal/packet"
 	"github.com/rstprobe/rstprobe/probe"
 )
@@ -21,6 +22,7 @@ type talk struct {
 	x      *Exchanger
 	trial  probe.Trial
 	resent int              // segments of ours sent again, as far as they are noted
+	held   bool             // none that was sent again is on its way now: it was answered, or never left
 	last   sign             // what was heard last
 	eof    bool             // the peer has closed its half
 	client *dialogue.Client // goes on behind the stimulus; nil: nobody does
@@ -65,6 +67,9 @@ func (x *Exchanger) dial(t probe.Trial, port uint16, ttl, floor uint8, start tim
 // handshake sends the SYN, which is the copy if it carries the stimulus, calls
 // left, and waits for what becomes of it.
 func (k *talk) handshake(ctx context.Context, ttl uint8, stimulus bool, wait time.Duration, left func()) error {
+	if err := k.x.knock(ctx, k.trial.Remote); err != nil {
+		return err
+	}
 	if err := k.x.pace(ctx); err != nil {
 		return err
 	}
@@ -75,6 +80,8 @@ func (k *talk) handshake(ctx context.Context, ttl uint8, stimulus bool, wait tim
 	switch again := k.retried(now); {
 	case again != nil:
 		return again
+	case errors.Is(err, errTimeout) && k.resent > 0 && k.held:
+		how = unix.EPERM // of which the kernel tells nobody
 	case errors.Is(err, errTimeout), errors.Is(how, unix.ETIMEDOUT):
 		k.expire(now)
 		return nil
@@ -97,7 +104,25 @@ func (k *talk) handshake(ctx context.Context, ttl uint8, stimulus bool, wait tim
 		k.reset(now)
 		return nil
 	}
+	k.events = nil // nothing has left
 	return fmt.Errorf("kernelconn: connect to %v: %w", k.trial.Remote, how)
+}
+
+// refusal is what an error of sending says of this machine, if that is why
+// nothing was sent. What the network says of it comes as an icmpError.
+func refusal(err error) flow.Refusal {
+	is := func(all ...unix.Errno) bool {
+		return slices.ContainsFunc(all, func(errno unix.Errno) bool { return errors.Is(err, errno) })
+	}
+	switch {
+	case is(unix.EPERM, unix.EACCES):
+		return flow.Forbidden
+	case is(unix.ENETUNREACH, unix.EHOSTUNREACH, unix.ENETDOWN, unix.ENODEV):
+		return flow.NoWay
+	case is(unix.ENOBUFS):
+		return flow.NoRoom
+	}
+	return flow.NotRefused
 }
 
 // report notes an ICMP error.
@@ -122,6 +147,7 @@ func (k *talk) retried(now time.Time) error {
 	if err != nil {
 		return err
 	}
+	k.held = info.Retrans == 0 // unlike Total_retrans it counts what the packet filter of this machine let out
 	if n := int(info.Total_retrans) - k.resent; n > 0 {
 		k.again(now, n)
 		k.resent += n

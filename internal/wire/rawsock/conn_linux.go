@@ -52,8 +52,7 @@ type queue interface {
 }
 
 // Open opens the wire of cfg.Source and guards cfg.Ports ports of it. Without
-// CAP_NET_RAW the error is [os.ErrPermission] and says how to get it. The
-// caller closes the Conn.
+// CAP_NET_RAW the error is [os.ErrPermission]. The caller closes the Conn.
 func Open(cfg Config) (_ *Conn, err error) {
 	cfg.Source = cfg.Source.Unmap()
 	if err := cfg.validate(); err != nil {

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -256,17 +255,10 @@ func openUnprivileged() error {
 	if err := syscall.Setresuid(nobody, nobody, nobody); err != nil {
 		return err
 	}
-	program, err := os.Executable()
-	if err != nil {
-		return err
-	}
 	for _, local := range loopbacks {
 		_, err := Open(Config{Source: local, Ports: 1})
 		if !errors.Is(err, os.ErrPermission) {
 			return fmt.Errorf("error = %v, want %w", err, os.ErrPermission)
-		}
-		if want := "setcap cap_net_raw=p " + program; !strings.Contains(err.Error(), want) {
-			return fmt.Errorf("error = %w, want it to say %q", err, want)
 		}
 	}
 	return nil

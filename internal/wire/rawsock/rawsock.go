@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 )
 
 // Limits of a [Config].
@@ -43,6 +42,12 @@ var (
 	// ErrNoRoute means that the kernel has no way to an address.
 	ErrNoRoute = errors.New("no route")
 
+	// ErrBroadcast means that an address is that of all hosts of a network.
+	ErrBroadcast = errors.New("a broadcast address")
+
+	// ErrFiles means that this process may open too few files for the guard.
+	ErrFiles = errors.New("too few files may be open")
+
 	// ErrNoPorts means that no block of free ports was found.
 	ErrNoPorts = errors.New("no block of free ports")
 )
@@ -55,16 +60,4 @@ func (c Config) validate() error {
 		return fmt.Errorf("rawsock: %d ports asked for, not 1 to %d", c.Ports, MaxPorts)
 	}
 	return nil
-}
-
-// permission explains a raw socket that the kernel refused to open.
-func permission(err error) error {
-	if !errors.Is(err, os.ErrPermission) {
-		return fmt.Errorf("rawsock: open a raw socket: %w", err)
-	}
-	program, exeErr := os.Executable()
-	if exeErr != nil {
-		program = "/path/to/rstprobe"
-	}
-	return fmt.Errorf("rawsock: raw sockets need CAP_NET_RAW; run as root, or once: sudo setcap cap_net_raw=p %s: %w", program, err)
 }

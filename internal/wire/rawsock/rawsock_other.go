@@ -25,7 +25,10 @@ func unsupported() error {
 func Open(Config) (*Conn, error) { return nil, unsupported() }
 
 // SourceFor returns an error that is [errors.ErrUnsupported].
-func SourceFor(netip.Addr, string) (netip.Addr, error) { return netip.Addr{}, unsupported() }
+func SourceFor(_, _ netip.Addr, _ string) (netip.Addr, error) { return netip.Addr{}, unsupported() }
+
+// Room returns an error that is [errors.ErrUnsupported].
+func Room(_, _ int) (int, error) { return 0, unsupported() }
 
 // Ports are the guarded ports: none.
 func (*Conn) Ports() []uint16 { return nil }

@@ -39,7 +39,7 @@ type receiver struct {
 func newReceiver(source netip.Addr, scope uint32, proto int, filter []bpf.Instruction) (*receiver, error) {
 	fd, err := unix.Socket(domain(source), unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, proto)
 	if err != nil {
-		return nil, permission(err)
+		return nil, fmt.Errorf("rawsock: open a raw socket: %w", err)
 	}
 	r := &receiver{fd: fd, is6: source.Is6(), proto: uint8(proto)}
 	if err := r.setUp(source, scope, filter); err != nil {

@@ -48,7 +48,7 @@ func newSender(source netip.Addr, scope uint32, iface string) (*sender, error) {
 func (s *sender) open() (_ int, err error) {
 	fd, err := unix.Socket(domain(s.source), unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW) // takes whole datagrams
 	if err != nil {
-		return -1, permission(err)
+		return -1, fmt.Errorf("rawsock: open a raw socket: %w", err)
 	}
 	defer func() {
 		if err != nil {
@@ -96,9 +96,28 @@ func (s *sender) send(raws [][]byte, in *inbox) (int, error) {
 	case errors.Is(err, unix.EINTR):
 		return 0, nil
 	case err != nil:
-		return 0, fmt.Errorf("rawsock: send to %v: %w", destination(raws[0]), err)
+		return 0, fmt.Errorf("rawsock: send to %v: %w", destination(raws[0]), refusal(err))
 	}
 	return sent, nil
+}
+
+// refusal says what kind of refusal an errno of sending is, if it is one.
+func refusal(err error) error {
+	for errno, kind := range map[unix.Errno]error{
+		unix.EPERM:        wire.ErrForbidden, // a packet filter drops it
+		unix.EACCES:       wire.ErrForbidden, // a route of type prohibit
+		unix.ENETUNREACH:  wire.ErrNoWay,
+		unix.EHOSTUNREACH: wire.ErrNoWay,
+		unix.ENETDOWN:     wire.ErrNoWay,
+		unix.ENODEV:       wire.ErrNoWay,
+		unix.ENXIO:        wire.ErrNoWay, // the interface that we are bound to is gone
+		unix.ENOBUFS:      wire.ErrNoRoom,
+	} {
+		if errors.Is(err, errno) {
+			return fmt.Errorf("%w: %w", kind, err)
+		}
+	}
+	return err
 }
 
 // ours reports whether raw has an IP header of our family.

@@ -163,6 +163,24 @@ func TestWatch(t *testing.T) {
 		h.at(time.Minute)
 		h.wantEnd("watch", 600*ms)
 	})
+	t.Run("an answer without its beginning is waited for", func(t *testing.T) {
+		h := begin(t, Config{Copies: stimulus(10), Timeout: time.Second, Linger: 20 * ms, Watch: 500 * ms})
+		h.open()
+		h.at(100 * ms)
+		h.hear(packet.PSH|packet.ACK, 6, 11, "more")
+		h.at(time.Second) // the peer has sent it again
+		h.hear(packet.PSH|packet.ACK, 1, 11, "hello")
+		h.at(time.Minute)
+		h.wantEnd("watch", 1500*ms)
+	})
+	t.Run("and not for ever", func(t *testing.T) {
+		h := begin(t, Config{Copies: stimulus(10), Timeout: time.Second, Watch: 500 * ms})
+		h.open()
+		h.at(100 * ms)
+		h.hear(packet.PSH|packet.ACK, 6, 11, "more")
+		h.at(time.Minute)
+		h.wantEnd("silence", 1100*ms)
+	})
 	t.Run("a late reset shortens it to Linger", func(t *testing.T) {
 		h := answered(t)
 		h.at(400 * ms)

@@ -124,6 +124,10 @@ func (c *Conn) receiveSegment(now time.Time, p packet.Packet) {
 	c.in.take(span{s.Seq, s.Seq.Add(s.Len())})
 	c.acknowledge()
 	c.talk(now, s)
+	if c.in.next == c.in.start { // its beginning got lost, and the peer will say it again
+		c.silentAt = later(c.silentAt, now.Add(c.cfg.Timeout))
+		return
+	}
 	c.end(now, c.cfg.Watch)
 }
 

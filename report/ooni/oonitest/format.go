@@ -82,7 +82,9 @@ var (
 	}
 
 	envelope = object(map[string]shape{
-		"annotations": mapOf(text), "data_format_version": words("0.2.0"), "extensions": mapOf(whole), "?id": text,
+		"annotations": object(map[string]shape{
+			"architecture": text, "engine_name": text, "engine_version": text, "go_version": text, "platform": text,
+		}), "data_format_version": words("0.2.0"), "extensions": mapOf(whole), "?id": text,
 		"input":                  orNull(matching(`.+`)), // an empty one must be null
 		"measurement_start_time": moment, "test_start_time": moment,
 		"measurement_uid": matching(`\d{14}\.\d{6}_[A-Z]{2}_[a-z]+_[0-9a-f]{16}`),

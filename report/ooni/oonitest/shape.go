@@ -132,8 +132,12 @@ func object(keys map[string]shape) shape {
 			}
 		}
 		for k := range got {
-			if keys[k] == nil && keys["?"+k] == nil && !strings.HasPrefix(k, "x_") {
+			ours := strings.HasPrefix(k, "x_")
+			switch {
+			case keys[k] == nil && keys["?"+k] == nil && !ours:
 				errs = append(errs, wrong(at, "%s is unknown", k))
+			case ours && got[k] == nil:
+				errs = append(errs, wrong(at, "%s says nothing", k))
 			}
 		}
 		return errors.Join(errs...)
