@@ -85,7 +85,7 @@ func TestDecideCauses(t *testing.T) {
 		{"random loss", with(often(dropped(), 3, 20, 20), func(f *Findings) { f.Trailing = append(f.Trailing[2:], times(2, dropped())...) }),
 			axes{Inconclusive, TriggerUnknown, Undetermined, "N5", UndeterminedDegree}},
 		{"M11: a page in front of the page", about(asking().data(0, blockPage, ttl(boxTTL)).wait(rtt).data(0, page)), axes{InjectedResponse, TriggerSNI, OnPath, "M11", Proved}},
-		{"M16: a ServerHello like the server's, and sooner than it can", about(asking().wait(rtt / 4).data(0, hello)), axes{InjectedResponse, TriggerSNI, OnOrInPath, "M16", Proved}},
+		{"M16: a ServerHello like the server's, and sooner than it can", about(asking().wait(rtt/4).data(0, hello)), axes{InjectedResponse, TriggerSNI, OnOrInPath, "M16", Proved}},
 		{"M12: a close that the server knows nothing of", swept(closed(), hitsAt3), axes{Fin, TriggerSNI, OnPath, "M12", Proved}},
 		{"M13: controls fail after the test, and recover", history("ccc|TCTCTC|cc"), axes{Drop, TriggerHistory, OnOrInPath, "M13", Possible}},
 		{"M14: cut at 16 KiB, with the test name", pages(fetched(40000, 16384, quiet)), axes{Stall, TriggerHost, OnOrInPath, "M14", Possible}},

@@ -122,10 +122,10 @@ func TestRules(t *testing.T) {
 		"faster-than-path": {
 			{"a quarter of a round trip", about(resetAfter(rtt / 4)), true},
 			{"a round trip", about(resetAfter(rtt)), false},
-			{"an answer after a quarter", about(asking().wait(rtt / 4).data(0, hello)), true},
+			{"an answer after a quarter", about(asking().wait(rtt/4).data(0, hello)), true},
 			{"a close after a quarter", about(asking().wait(rtt / 4).fin(0)), true},
 			{"a greeting that does not wait for the stimulus", about(asking().wait(rtt / 4).get(packet.Segment{Seq: theirISS.Add(1), Ack: ourISS.Add(1), Flags: packet.ACK, Payload: []byte(hello)})), false},
-			{"controls are answered as soon", with(about(asking().wait(rtt / 4).data(0, hello)), func(f *Findings) { f.Leading = times(1, asking().wait(rtt/4).data(0, hello)) }), false},
+			{"controls are answered as soon", with(about(asking().wait(rtt/4).data(0, hello)), func(f *Findings) { f.Leading = times(1, asking().wait(rtt/4).data(0, hello)) }), false},
 			{"a jittery path", with(about(resetAfter(rtt/2)), func(f *Findings) {
 				for i := range f.Tests {
 					f.Tests[i].RTT += rtt

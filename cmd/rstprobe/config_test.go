@@ -286,7 +286,7 @@ func TestConfigErrors(t *testing.T) {
 		{name: "a mapping for a value", text: "rate: {a: 1}\n", want: "FILE:1:7: rate takes a value, not keys"},
 		{name: "a list in a list", text: "control: [[a]]\n", want: "FILE:1:11: control takes a list of single values"},
 		{name: "syntax", text: "rate: [1\n", want: "FILE:1:7: "},
-		{name: "the library's check", text: "\nrate: many\n", want: "for --rate: parse error\n  write --rate PPS: send at most PPS packets per second (default: 1000)\nFILE:2:7: --rate is set here\n    rate: many\n          ^"},
+		{name: "the library's check", text: "\nrate: many\n", want: "for --rate: parse error\n  write --rate PPS: send at most PPS packets per second; up to a tenth of them, and 64, at once (default: 1000)\nFILE:2:7: --rate is set here\n    rate: many\n          ^"},
 		{name: "our check", text: "repeat: 0\n", want: "--repeat is 0: write a number from 1 to 100\nFILE:1:9: --repeat is set here"},
 		{name: "words", text: "hello: firefix\n", want: "did you mean firefox? write plain, chrome or firefox\nFILE:1:8: --hello is set here"},
 		{name: "item of a list", text: "control:\n  - a_b.example\n", want: "FILE:2:3: --control is set here"},

@@ -77,7 +77,7 @@ func sendFlags() []cli.Flag {
 		&cli.StringFlag{Name: "source", Category: groupSending, Usage: "send from `IP`, an address of this machine"},
 		&argv.WordFlag{Words: words(modeAuto, modeRaw, modeKernel), StringFlag: cli.StringFlag{Name: "mode", Category: groupSending, Value: modeAuto,
 			Usage: "how packets are exchanged: `MODE` is raw (raw sockets), kernel (ordinary sockets, without any privilege) or auto (raw if allowed)"}},
-		&cli.IntFlag{Name: "rate", Category: groupSending, Value: engine.DefaultRate, Usage: "send at most `PPS` packets per second"},
+		&cli.IntFlag{Name: "rate", Category: groupSending, Value: engine.DefaultRate, Usage: "send at most `PPS` packets per second; up to a tenth of them, and 64, at once"},
 		&cli.DurationFlag{Name: "timeout", Category: groupSending,
 			Usage: "longest wait for a silent answer, a `DURATION` such as 500ms or 2s (default: from the measured round trip)"},
 		&cli.Uint64Flag{Name: "seed", Category: groupSending, Usage: "seed of random order, names and numbers, a number `N` (default: a new one each run)"},

@@ -34,7 +34,7 @@ func (n *nameQuestion) pairs() error {
 		}
 		control := n.sweep(n.controls[0], probe.Control, n.grace())
 		test := n.sweep(n.q.Name, probe.Test, n.grace())
-		if round < n.cfg.Repeat { // or else those flows alone are blocked by now
+		if round < n.cfg.Repeat || len(n.search.Test) > 0 { // or else those flows alone are blocked by now
 			n.asFailed(&test, round)
 		}
 		trials := []probe.Trial{control, test}
@@ -77,9 +77,9 @@ func (n *nameQuestion) pairs() error {
 // asFailed has a trial leave from the port of a test that failed: routers that
 // balance load choose the way by it, and a box that acts on a share of the
 // connections mostly chooses them so. Where several paths are known, the port
-// is chosen for those.
+// is chosen for those; a kernel may not be ready to use it again so soon.
 func (n *nameQuestion) asFailed(t *probe.Trial, i int) {
-	if len(n.triggers) == 0 || t.LocalPort != 0 || n.lasting() || n.residual.Scope == residual.FourTuple {
+	if n.sockets || len(n.triggers) == 0 || t.LocalPort != 0 || n.lasting() || n.residual.Scope == residual.FourTuple {
 		return
 	}
 	t.LocalPort = n.triggers[i%len(n.triggers)].key.Local.Port()

@@ -87,7 +87,7 @@ func (f Facts) firewall() Finding {
 		Check: "firewall", Status: OK, Found: "no packet filter rule sees our packets",
 		Meaning: "what is dropped or refused was so elsewhere",
 	}
-	const meaning = "a rule of this machine may drop what rstprobe sends or hears, or answer in the network's place; it would be measured as a box at hop 0, or as silence"
+	const meaning = "a rule of this machine may drop what rstprobe sends or hears, or answer in the network's place; what it will not let out makes a target unreachable, and the result says so; what it drops of the answers is measured as silence"
 	switch {
 	case f.System != "linux":
 		return Finding{}

@@ -21,6 +21,7 @@ func Families() []Family {
 	return []Family{
 		{"Boxes on names", "They act on a name in the first data packet.", placed(asked(nameModels()))},
 		{"Looks", "Taps whose resets look odd, or like somebody else's.", placed(asked(lookModels()))},
+		{"Answers", "Boxes that answer just as the server would, and sooner than it can.", placed(asked(answerModels()))},
 		{"Silence", "Boxes that let the name pass and act on what follows.", placed(asked(silenceModels()))},
 		{"Memory", "Boxes that remember whom they have reset.", placed(asked(memoryModels()))},
 		{"Handshake", "Boxes that act on the handshake, whatever would follow.", placed(synModels())},

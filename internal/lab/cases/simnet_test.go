@@ -140,7 +140,10 @@ func TestLossNeverClearsBoxes(t *testing.T) {
 				})
 			}
 			t.Logf("found in %d of %d runs, placed in %d", found, boxSeeds, placed)
-			const least = boxSeeds - boxSeeds/10 - 1 // large transfers, and boxes that act by chance, are missed now and then
+			least := boxSeeds - boxSeeds/10 - 1 // large transfers suffer most
+			if c.Want.Within {
+				least = boxSeeds - boxSeeds/4 - 1 // it acts by chance itself
+			}
 			if found < least || c.Want.At > 0 && placed < least {
 				t.Errorf("found in %d of %d runs, placed in %d, want %d at least", found, boxSeeds, placed, least)
 			}
