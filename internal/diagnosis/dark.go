@@ -74,12 +74,34 @@ func (n *nameQuestion) pairs() error {
 	return nil
 }
 
-// asFailed has a trial leave from the port of a test that failed: routers that
-// balance load choose the way by it, and a box that acts on a share of the
-// connections mostly chooses them so. Where several paths are known, the port
-// is chosen for those; a kernel may not be ready to use it again so soon.
+// uncertain reports whether copies of the test stimulus came much farther in
+// some sweeps than in others although all tests failed: what swallows it may
+// leave connections alone.
+func (n *nameQuestion) uncertain() bool {
+	all := len(n.findings.Tests)
+	if len(n.search.Test) == 0 || n.findings.Failed() < all || all >= wide || n.lasting() {
+		return false
+	}
+	nearest, farthest := n.serverTTL(), 0
+	for _, t := range n.search.Test {
+		heard := 0
+		for ttl, r := range t.Replies {
+			if r.Expired > 0 {
+				heard = max(heard, ttl)
+			}
+		}
+		nearest, farthest = min(nearest, heard), max(farthest, heard)
+	}
+	return farthest-nearest > 1
+}
+
+// asFailed has a trial leave from the port of a test that failed, where others
+// did not: routers that balance load choose the way by it, and a box that acts
+// on a share of the connections mostly chooses them so. Where several paths are
+// known, the port is chosen for those; a kernel may not be ready to use it
+// again so soon.
 func (n *nameQuestion) asFailed(t *probe.Trial, i int) {
-	if n.sockets || len(n.triggers) == 0 || t.LocalPort != 0 || n.lasting() || n.residual.Scope == residual.FourTuple {
+	if n.sockets || n.findings.Failed() == len(n.findings.Tests) || len(n.triggers) == 0 || t.LocalPort != 0 || n.lasting() || n.residual.Scope == residual.FourTuple {
 		return
 	}
 	t.LocalPort = n.triggers[i%len(n.triggers)].key.Local.Port()

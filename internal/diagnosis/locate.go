@@ -89,6 +89,17 @@ func (n *nameQuestion) seek() error {
 			return err
 		}
 	}
+	if n.search.Silence && n.uncertain() {
+		if err := n.blocks(wide - len(n.findings.Tests)); err != nil || n.ctx.Err() != nil {
+			return err
+		}
+		if n.findings.Failed() < len(n.findings.Tests) {
+			n.search.Test = nil
+			if err := n.pairs(); err != nil || n.ctx.Err() != nil {
+				return err
+			}
+		}
+	}
 	if n.missed() {
 		// It may leave many connections alone, and these sweeps were among them.
 		n.shy = true
