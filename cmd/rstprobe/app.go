@@ -102,6 +102,18 @@ func (p *program) app() *cli.App {
 				Action:    p.report,
 			},
 			{
+				Name: "watch", Usage: "check reachability at intervals, for months: keep a history, tell of changes once, serve metrics",
+				ArgsUsage: "-c FILE [flags]",
+				Flags:     join(watchFlags(), generalFlags()),
+				Action:    p.watch,
+			},
+			{
+				Name: "history", Usage: "show what watch has found: all checks, or the changes and runs of one",
+				ArgsUsage: "[CHECK] [flags]",
+				Flags:     join(historyFlags(), generalFlags()),
+				Action:    p.history,
+			},
+			{
 				Name: "doctor", Usage: "say what this machine allows, what would distort measurements, and how to mend it",
 				ArgsUsage: "[TARGET...] [flags]",
 				Flags:     join(doctorFlags(), generalFlags()),
@@ -191,6 +203,7 @@ func (p *program) shortUsage() error {
        rstprobe trace TARGET [flags]
        rstprobe explain FILE [flags]
        rstprobe report FILE... [flags]
+       rstprobe watch -c FILE
        rstprobe demo [CASE]
 `)
 	return usagef("no target")

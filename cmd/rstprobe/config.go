@@ -74,9 +74,13 @@ func commandLine(app *cli.App, command string, c *cli.Context) (*argv.Line, erro
 // before the first packet, with the settings of a file alone, or else with
 // all that are in use.
 func (p *program) checkConfig(c *cli.Context, path string) error {
+	if isWatchFile(path) {
+		return (&watching{program: p, path: path}).check()
+	}
 	check := map[string]cli.ActionFunc{ // by command; the others' flags are read, but not compared
 		"":        func(c *cli.Context) error { _, err := p.optionsFrom(c); return err },
 		"trace":   func(c *cli.Context) error { _, err := p.optionsFrom(c); return err },
+		"watch":   func(c *cli.Context) error { _, err := p.optionsFrom(c); return err },
 		"explain": func(c *cli.Context) error { _, err := explainOptionsFrom(c); return err },
 		"demo":    func(c *cli.Context) error { _, err := outputFrom(c, report.CheckPath); return err },
 	}

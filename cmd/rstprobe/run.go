@@ -136,8 +136,14 @@ func (p *program) newRun(o options) *measurement {
 // one asks about one target and writes the answer. That it cannot be reached
 // is an answer; an error means that rstprobe cannot go on.
 func (r *measurement) one(ctx context.Context, j job, ask ask) error {
-	started := time.Now()
 	r.bar.next(j.target.Input)
+	res, err := r.result(ctx, j, ask)
+	return errors.Join(err, r.sink.write(res))
+}
+
+// result asks about one target. It is valid even with an error.
+func (r *measurement) result(ctx context.Context, j job, ask ask) (diagnosis.Result, error) {
+	started := time.Now()
 	res, err := r.answer(ctx, j, ask)
 	r.bar.clear()
 	if res.Started.IsZero() {
@@ -153,7 +159,7 @@ func (r *measurement) one(ctx context.Context, j job, ask ask) error {
 		}
 	}
 	r.names.settle(ctx, res)
-	return errors.Join(err, r.sink.write(res))
+	return res, err
 }
 
 // answer is the result for one target: of the questions, or what prepare found
