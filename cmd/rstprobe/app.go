@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 
@@ -71,6 +72,11 @@ func (p *program) start(ctx context.Context, args []string) error {
 		return err
 	}
 	p.noColor = isOn(line, "no-color")
+	if !slices.Contains(line.Commands(), "watch") { // to which it says that its file is to be read again
+		var stop context.CancelFunc
+		ctx, stop = p.sys.untilHangup(ctx)
+		defer stop()
+	}
 	return blame(app.RunContext(ctx, append(args[:1:1], line.Args()...)), line, used)
 }
 
@@ -100,6 +106,18 @@ func (p *program) app() *cli.App {
 				ArgsUsage: "FILE... [flags]",
 				Flags:     join(reportFlags(), generalFlags()),
 				Action:    p.report,
+			},
+			{
+				Name: "watch", Usage: "check reachability at intervals, for months: keep a history, tell of changes once, serve metrics",
+				ArgsUsage: "-c FILE [flags]",
+				Flags:     join(watchFlags(), generalFlags()),
+				Action:    p.watch,
+			},
+			{
+				Name: "history", Usage: "show what watch has found: all checks, or the changes and runs of one",
+				ArgsUsage: "[CHECK] [flags]",
+				Flags:     join(historyFlags(), generalFlags()),
+				Action:    p.history,
 			},
 			{
 				Name: "doctor", Usage: "say what this machine allows, what would distort measurements, and how to mend it",
@@ -194,6 +212,7 @@ func (p *program) shortUsage() error {
        rstprobe explain FILE [flags]
        rstprobe report FILE... [flags]
        rstprobe doctor [TARGET...]
+       rstprobe watch -c FILE
        rstprobe demo [CASE]
 `)
 	return usagef("no target")

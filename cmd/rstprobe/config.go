@@ -75,6 +75,9 @@ func commandLine(app *cli.App, command string, c *cli.Context) (*argv.Line, erro
 // before the first packet, with the settings of a file alone, or else with
 // all that are in use. Its error names every mistake.
 func (p *program) checkConfig(c *cli.Context, path string) error {
+	if isWatchFile(path) {
+		return (&watching{program: p, path: path}).check()
+	}
 	check := &configCheck{program: p, Context: c, path: path, origins: map[string]bool{}}
 	if path == "" {
 		for _, err := range p.unknownVariables(p.app()) {

@@ -48,15 +48,16 @@ type system struct {
 	drop      func(paths ...string) error
 	// open opens one session for each; it calls drop when all sockets are
 	// open and nothing was read from them yet.
-	onLink     func(netip.Addr) bool // it is in a network that this machine is attached to
-	open       func(cfgs []sessionConfig, drop func() error) ([]*session, error)
-	openKernel func(cfgs []sessionConfig, drop func() error) ([]*session, error) // likewise, on ordinary sockets
-	examine    func(context.Context, doctor.Config) (doctor.Facts, error)
-	diagnose   ask
-	trace      ask
-	reexec     func() error // makes sure that lab may be called; see netlab.Reexec
-	lab        func(lab.Topology) (emulated, error)
-	cases      func() []cases.Case // the first is the default
+	untilHangup func(context.Context) (context.Context, context.CancelFunc) // ends with a closed terminal, too
+	onLink      func(netip.Addr) bool                                       // it is in a network that this machine is attached to
+	open        func(cfgs []sessionConfig, drop func() error) ([]*session, error)
+	openKernel  func(cfgs []sessionConfig, drop func() error) ([]*session, error) // likewise, on ordinary sockets
+	examine     func(context.Context, doctor.Config) (doctor.Facts, error)
+	diagnose    ask
+	trace       ask
+	reexec      func() error // makes sure that lab may be called; see netlab.Reexec
+	lab         func(lab.Topology) (emulated, error)
+	cases       func() []cases.Case // the first is the default
 
 	systemConfig string // path of the configuration file of all users; "": none
 }
@@ -108,10 +109,11 @@ func thisMachine() system {
 			}
 			return ip, err
 		},
-		lower:  privilege.Lower,
-		drop:   privilege.Drop,
-		onLink: onLink,
-		open:   openRaw, openKernel: openKernel,
+		lower:       privilege.Lower,
+		drop:        privilege.Drop,
+		untilHangup: untilHangup,
+		onLink:      onLink,
+		open:        openRaw, openKernel: openKernel,
 		examine:  examineMachine,
 		diagnose: diagnosis.Run,
 		trace:    diagnosis.Trace,

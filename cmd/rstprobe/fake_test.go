@@ -61,13 +61,14 @@ func (f *fakeSystem) system() system {
 			}
 			return out
 		},
-		isTerminal: func(any) bool { return f.terminal },
-		columns:    func(any) int { return 80 },
-		lookUp:     f.lookUp,
-		namesOf:    f.namesOf,
-		databases:  func() []string { return f.databases },
-		checkLocal: checkLocal,
-		onLink:     func(netip.Addr) bool { return true },
+		isTerminal:  func(any) bool { return f.terminal },
+		columns:     func(any) int { return 80 },
+		lookUp:      f.lookUp,
+		namesOf:     f.namesOf,
+		databases:   func() []string { return f.databases },
+		checkLocal:  checkLocal,
+		untilHangup: func(ctx context.Context) (context.Context, context.CancelFunc) { return ctx, func() {} },
+		onLink:      func(netip.Addr) bool { return true },
 		sourceFor: func(dst, _ netip.Addr, _ string) (netip.Addr, error) {
 			switch dst {
 			case netip.MustParseAddr("198.51.100.1"):

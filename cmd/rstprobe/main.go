@@ -20,13 +20,14 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal ends the run in order, a second one at once.
 	context.AfterFunc(ctx, stop)
-	// So does a terminal that is closed, unless it was started by nohup; but
-	// that is often told twice, by the system and by the shell.
-	stopHearing := func() {}
-	if !signal.Ignored(syscall.SIGHUP) {
-		ctx, stopHearing = signal.NotifyContext(ctx, syscall.SIGHUP)
+	os.Exit(run(ctx, os.Args, os.Stdin, os.Stdout, os.Stderr, thisMachine()))
+}
+
+// untilHangup ends with a closed terminal as well, unless the program was
+// started by nohup. That is often told twice, by the system and by the shell.
+func untilHangup(ctx context.Context) (context.Context, context.CancelFunc) {
+	if signal.Ignored(syscall.SIGHUP) {
+		return ctx, func() {}
 	}
-	code := run(ctx, os.Args, os.Stdin, os.Stdout, os.Stderr, thisMachine())
-	stopHearing()
-	os.Exit(code)
+	return signal.NotifyContext(ctx, syscall.SIGHUP)
 }

@@ -21,6 +21,15 @@ var examples = map[string][]row{
 		{"rstprobe explain client.pcap --server server.pcap", "the same traffic at both ends: what was never sent"},
 		{"rstprobe explain sweep.pcap --control harmless.pcap", "a captured TTL-limited sweep: where the box stands"},
 	},
+	"watch": {
+		{"rstprobe watch -c watch.yaml", "until it is told to stop; docs/watch.md begins with a file of three lines"},
+		{"rstprobe watch --check -c watch.yaml", "is the file right?"},
+	},
+	"history": {
+		{"rstprobe history", "the state of all checks, from rstprobe.db"},
+		{"rstprobe history shop", "the changes and the last runs of one"},
+		{"rstprobe history --run 17", "a run with its evidence, as JSON for rstprobe report -"},
+	},
 	"demo": {
 		{"rstprobe demo --list", "the cases"},
 		{"rstprobe demo kernel-sni-reject", "a packet filter that rejects a name, on real kernels"},

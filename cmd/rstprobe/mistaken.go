@@ -14,7 +14,7 @@ import (
 var captureEndings = []string{".pcap", ".pcapng", ".cap"}
 
 // reserved are the commands of later versions.
-var reserved = []string{"watch", "history", "serve", "agent"}
+var reserved = []string{"serve", "agent"}
 
 // mistaken refuses targets that were probably meant otherwise: a mistyped
 // command, or a capture, would be looked up in DNS, and so be told to

@@ -60,10 +60,10 @@ type waiting struct {
 	ledger  string // path of the file; "" for none
 }
 
-// depthFrom reads the flags of depthFlags; the trace command has none.
+// depthFrom reads the flags of depthFlags, which some commands do not have.
 func depthFrom(c *cli.Context) (depth, error) {
 	d := depth{flows: defaultFlows}
-	if c.Command.Name == "trace" {
+	if flagOf(c.Command.Flags, "flows") == nil {
 		return d, nil
 	}
 	d.characterize = c.Bool("characterize")

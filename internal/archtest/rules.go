@@ -206,6 +206,37 @@ var Packages = []Package{
 		Why:   "judges facts about the machine; how sockets are opened it is told",
 	},
 	{
+		Name:    "internal/watch/watchfile",
+		Imports: []string{"internal/config", "internal/payload", "internal/diagnosis", "probe"},
+		Why:     "says what is watched; what a check asks is the command line's to choose",
+	},
+	{
+		Name: "internal/watch/timetable",
+		Why:  "says when, from a name and a secret alone",
+	},
+	{
+		Name:    "internal/watch/state",
+		Imports: []string{"probe", "traceroute", "report"},
+		Why:     "reads results as they are stored, so that a state can be derived again",
+	},
+	{
+		Name:    "internal/watch/store",
+		Imports: []string{"internal/watch/state", "probe", "report"},
+		Why:     "keeps results and what was made of them; it makes nothing of them itself",
+	},
+	{
+		Name:    "internal/watch/metrics",
+		Imports: []string{"internal/watch/state", "internal/watch/store", "internal/watch/watchfile", "probe"},
+		Tests:   []string{"report"},
+		Why:     "shows what it is told",
+	},
+	{
+		Name:    "internal/watch",
+		Imports: []string{"internal/watch/state", "internal/watch/store", "internal/watch/timetable", "internal/watch/watchfile", "report"},
+		Tests:   []string{"internal/diagnosis", "probe"},
+		Why:     "the clock and the goroutines of watching; how a check is measured it is given",
+	},
+	{
 		Name: "internal/testenv",
 		Why:  "says what a test needs of the machine",
 	},
@@ -270,6 +301,16 @@ var Modules = []Module{
 		Path:  "github.com/goccy/go-yaml",
 		Users: []string{"internal/config"},
 		Why:   "one reader of configuration, which shows the place of a mistake",
+	},
+	{
+		Path:  "modernc.org/sqlite",
+		Users: []string{"internal/watch/store"},
+		Why:   "one reader and writer of the history",
+	},
+	{
+		Path:  "github.com/prometheus/client_golang",
+		Users: []string{"internal/watch/metrics"},
+		Why:   "the exposition of metrics; what is counted is told to that package",
 	},
 	{
 		Path:  "golang.org/x/net/idna",
@@ -368,6 +409,7 @@ var Modules = []Module{
 var Pure = []string{
 	"internal/packet", "internal/payload", "internal/flow", "internal/residual", "internal/wire/utcp", "internal/lab/middlebox",
 	"probe", "traceroute", "internal/diagnosis", "internal/explain", "internal/explain/join", "internal/explain/sweep", "internal/explain/twoends", "report",
+	"internal/watch/timetable", "internal/watch/state", "internal/watch/watchfile",
 }
 
 // Impure lists the parts of the standard library that pure code must not

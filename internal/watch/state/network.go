@@ -1,0 +1,54 @@
+package state
+
+import "time"
+
+// Network is what all checks together show of our own network.
+type Network struct {
+	last map[string]sign // by check
+}
+
+// sign is what the last runs of a check showed.
+type sign struct {
+	now   bool      // the last run showed life
+	alive time.Time // when a run last did; zero: never
+}
+
+// Note takes what a run of a check showed, when it ended.
+func (n *Network) Note(check string, at time.Time, life bool) {
+	if n.last == nil {
+		n.last = map[string]sign{}
+	}
+	s := n.last[check]
+	if s.now = life; life {
+		s.alive = at
+	}
+	n.last[check] = s
+}
+
+// Forget drops a check that is no longer watched.
+func (n *Network) Forget(check string) { delete(n.last, check) }
+
+// AliveElsewhere returns whether a run of another check has shown life after a
+// time.
+func (n *Network) AliveElsewhere(check string) func(since time.Time) bool {
+	return func(since time.Time) bool {
+		for name, s := range n.last {
+			if name != check && s.alive.After(since) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// Trouble reports whether none of so many checks shows any life: then it is our
+// own network that is down, to all that can be known here. Before each has run
+// once, it is not known.
+func (n *Network) Trouble(checks int) bool {
+	for _, s := range n.last {
+		if s.now {
+			return false
+		}
+	}
+	return len(n.last) >= checks
+}

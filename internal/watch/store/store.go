@@ -1,0 +1,234 @@
+// Package store keeps what rstprobe watch has measured, in an SQLite database:
+// every run with its evidence, every change, and what is known of each check.
+//
+// What Add has returned from is safe: it is in the log of the database, and
+// that is on the disk, so neither a killed process nor a machine that loses
+// its power takes it away. A run, the changes that it made sure and the state
+// after it are written together or not at all.
+//
+// Any number of processes may read while one writes.
+package store
+
+import (
+	"bytes"
+	"compress/gzip"
+	"database/sql"
+	_ "embed" // for the schema
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver
+
+	"github.com/rstprobe/rstprobe/internal/watch/state"
+	"github.com/rstprobe/rstprobe/report"
+)
+
+//go:embed schema.sql
+var schema string
+
+// version is that of the schema, PRAGMA user_version.
+const version = 1
+
+// ErrVersion means that a later version of rstprobe wrote the database.
+var ErrVersion = errors.New("a later version of rstprobe wrote it: use that one, or name another file")
+
+// Run is one measurement of a check.
+type Run struct {
+	ID       int64 // set by Add; ascending in the order of writing
+	Check    string
+	Started  time.Time // microseconds
+	Ended    time.Time // likewise
+	Retest   bool
+	Lookup   string // why the name could not be resolved; "": it could
+	Document report.Document
+}
+
+// Store is an open database. Its methods may be called by several goroutines.
+type Store struct{ db *sql.DB }
+
+// Open opens the database at path. If there is none, it makes one that only its
+// owner may read: who measured what is nobody else's business.
+func Open(path string) (*Store, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // SQLite gives its other files the same mode
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	if err := file.Close(); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	s, err := open(path, "mode=rwc",
+		"auto_vacuum(incremental)", // before the first table is made, or never
+		"journal_mode(wal)",
+		"synchronous(full)", // in WAL mode, less than that loses commits with the power
+	)
+	if err != nil {
+		return nil, err
+	}
+	s.db.SetMaxOpenConns(1) // one writes at a time anyway, and waits here more fairly than in SQLite
+	if err := s.migrate(); err != nil {
+		return nil, errors.Join(fmt.Errorf("store %s: %w", path, err), s.Close())
+	}
+	return s, nil
+}
+
+// OpenReadOnly opens a database that there is.
+func OpenReadOnly(path string) (*Store, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	s, err := open(path, "mode=ro")
+	if err != nil {
+		return nil, err
+	}
+	got := 0
+	if err := s.db.QueryRow("PRAGMA user_version").Scan(&got); err != nil {
+		return nil, errors.Join(fmt.Errorf("store %s: %w", path, err), s.Close())
+	}
+	switch {
+	case got > version:
+		return nil, errors.Join(fmt.Errorf("store %s: %w", path, ErrVersion), s.Close())
+	case got == 0:
+		return nil, errors.Join(fmt.Errorf("store %s: rstprobe watch has written nothing to it", path), s.Close())
+	}
+	return s, nil
+}
+
+// open opens a database; pragmas are carried out on every connection, in
+// order.
+func open(path, mode string, pragmas ...string) (*Store, error) {
+	// Of a URI (https://www.sqlite.org/uri.html) a path has these escaped.
+	uri := "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path) +
+		"?" + mode + "&_txlock=immediate&_pragma=busy_timeout(10000)"
+	for _, p := range pragmas {
+		uri += "&_pragma=" + p
+	}
+	db, err := sql.Open("sqlite", uri)
+	if err != nil {
+		return nil, fmt.Errorf("store %s: %w", path, err)
+	}
+	return &Store{db}, nil
+}
+
+// migrate makes the tables of a new database.
+func (s *Store) migrate() error {
+	tx, err := s.db.Begin()
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
+	got := 0
+	if err := tx.QueryRow("PRAGMA user_version").Scan(&got); err != nil {
+		return err
+	}
+	switch {
+	case got > version:
+		return ErrVersion
+	case got == version:
+		return nil
+	}
+	if _, err := tx.Exec(schema); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(fmt.Sprintf("PRAGMA user_version = %d", version)); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// Close ends the use of the database.
+func (s *Store) Close() error { return s.db.Close() }
+
+// Add keeps a run, what it made sure, and the state of its check after it.
+func (s *Store) Add(r Run, changes []state.Change, after state.Machines) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("store: add a run of %s: %w", r.Check, err)
+		}
+	}()
+	document, err := compress(r.Document)
+	if err != nil {
+		return err
+	}
+	machines, err := json.Marshal(after)
+	if err != nil {
+		return err
+	}
+	tx, err := s.db.Begin()
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
+	v := r.Document.Verdict
+	added, err := tx.Exec("INSERT INTO runs (check_name, started, ended, retest, verdict, summary, lookup, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+		r.Check, r.Started.UnixMicro(), r.Ended.UnixMicro(), r.Retest, v.Outcome, v.Summary, r.Lookup, document)
+	if err != nil {
+		return err
+	}
+	id, err := added.LastInsertId()
+	if err != nil {
+		return err
+	}
+	for _, c := range changes {
+		b, err := json.Marshal(c)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec("INSERT INTO changes (check_name, at, run, change) VALUES (?, ?, ?, ?)", r.Check, c.At.UnixMicro(), id, string(b)); err != nil {
+			return err
+		}
+	}
+	if _, err := tx.Exec("INSERT OR REPLACE INTO states (check_name, state) VALUES (?, ?)", r.Check, string(machines)); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// States are what is known of every check that was ever watched.
+func (s *Store) States() (map[string]state.Machines, error) {
+	rows, err := s.db.Query("SELECT check_name, state FROM states")
+	if err != nil {
+		return nil, fmt.Errorf("store: read states: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // only read
+	out := map[string]state.Machines{}
+	for rows.Next() {
+		var check, text string
+		if err := rows.Scan(&check, &text); err != nil {
+			return nil, fmt.Errorf("store: read states: %w", err)
+		}
+		var m state.Machines
+		if err := json.Unmarshal([]byte(text), &m); err != nil {
+			return nil, fmt.Errorf("store: read the state of %s: %w", check, err)
+		}
+		out[check] = m
+	}
+	return out, rows.Err()
+}
+
+func compress(doc report.Document) ([]byte, error) {
+	b, err := doc.JSON()
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	if _, err := w.Write(b); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+func decompress(b []byte) (report.Document, error) {
+	r, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		return report.Document{}, err
+	}
+	return report.Read(r)
+}

@@ -1,0 +1,228 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/rstprobe/rstprobe/internal/watch/state"
+	"github.com/rstprobe/rstprobe/probe"
+	"github.com/rstprobe/rstprobe/report"
+)
+
+var start = time.Date(2026, 1, 2, 3, 4, 5, 678000, time.UTC)
+
+func opened(t *testing.T, path string) *Store {
+	t.Helper()
+	s, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// run n of a check, with evidence of about size bytes that do not compress.
+func run(check string, n, size int) Run {
+	at := start.Add(time.Duration(n) * time.Minute)
+	noise := make([]byte, size)
+	rng := rand.New(rand.NewPCG(uint64(n), 1))
+	for i := range noise {
+		noise[i] = "0123456789abcdef"[rng.IntN(16)]
+	}
+	return Run{
+		Check: check, Started: at, Ended: at.Add(time.Second), Retest: n%2 == 1, Lookup: "",
+		Document: report.Document{
+			SchemaVersion: report.SchemaVersion, RunID: fmt.Sprint("run ", n), StartedAt: at, DurationMS: 1000, Version: string(noise),
+			Verdict: report.Verdict{Outcome: probe.Clean, Summary: fmt.Sprint("run ", n)},
+		},
+	}
+}
+
+// after is a state that tells run n.
+func after(n int) state.Machines {
+	return state.Machines{{Kind: probe.SNI, Name: "shop.example"}: {Since: start, Candidate: &state.Candidate{Tested: n}}}
+}
+
+func tested(m state.Machines) int {
+	for _, x := range m {
+		return x.Candidate.Tested
+	}
+	return -1
+}
+
+func change(n int) state.Change {
+	return state.Change{
+		Question: state.Question{Kind: probe.SNI, Name: "shop.example"}, Since: start, At: start.Add(time.Duration(n) * time.Minute),
+		Axes: []state.Axis{state.Outcome}, From: state.Axes{Outcome: probe.OK},
+		To: state.Axes{Outcome: probe.Reset, Place: state.Place{AfterTTL: 3, AtTTL: 4, AtIP: netip.MustParseAddr("10.9.3.2")}},
+	}
+}
+
+func TestWhatIsAddedCanBeRead(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a store? 100%#1.db")
+	s := opened(t, path)
+	for n := range 10 {
+		var changes []state.Change
+		if n == 4 {
+			changes = append(changes, change(n))
+		}
+		if err := s.Add(run("shop", n, 100), changes, after(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Add(run("other", 3, 100), nil, after(3)); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{path, path + "-wal"} {
+		if info, err := os.Stat(file); err != nil || info.Mode() != 0o600 {
+			t.Errorf("%s: %v, %v; want a file of mode 0600", file, info, err)
+		}
+	}
+
+	r, err := OpenReadOnly(path) // while it is written to
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close() //nolint:errcheck // only read
+	checks, err := r.Checks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Summary{
+		{Check: "other", Runs: 1, First: start.Add(3 * time.Minute), Last: start.Add(3 * time.Minute), Verdict: probe.Clean, State: after(3)},
+		{Check: "shop", Runs: 10, First: start, Last: start.Add(9 * time.Minute), Verdict: probe.Clean, Changes: 1, State: after(9)},
+	}
+	if diff := cmp.Diff(want, checks, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+		t.Errorf("checks (-want +got):\n%s", diff)
+	}
+	entries, err := r.Entries("shop", 2)
+	if err != nil || len(entries) != 2 {
+		t.Fatalf("entries %v, %v", entries, err)
+	}
+	if diff := cmp.Diff(Entry{ID: 10, Started: start.Add(9 * time.Minute), Took: time.Second, Retest: true, Verdict: probe.Clean, Summary: "run 9"}, entries[1]); diff != "" {
+		t.Errorf("last entry (-want +got):\n%s", diff)
+	}
+	doc, err := r.Document(entries[1].ID)
+	if err != nil || doc.RunID != "run 9" {
+		t.Errorf("document %v, %v", doc.RunID, err)
+	}
+	changes, err := r.Changes("shop", 10)
+	if diff := cmp.Diff([]Change{{5, change(4)}}, changes, cmpopts.EquateComparable(netip.Addr{})); diff != "" || err != nil {
+		t.Errorf("changes, %v (-want +got):\n%s", err, diff)
+	}
+}
+
+func TestStoreOfALaterVersionIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "rstprobe.db")
+	s := opened(t, path)
+	if _, err := s.db.Exec("PRAGMA user_version = 99"); err != nil {
+		t.Fatal(err)
+	}
+	for name, open := range map[string]func(string) (*Store, error){"Open": Open, "OpenReadOnly": OpenReadOnly} {
+		if _, err := open(path); !errors.Is(err, ErrVersion) {
+			t.Errorf("%s: %v, want ErrVersion", name, err)
+		}
+	}
+	if _, err := OpenReadOnly(path + "x"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no file: %v", err)
+	}
+}
+
+func TestTrimByAge(t *testing.T) {
+	t.Parallel()
+	s := opened(t, filepath.Join(t.TempDir(), "rstprobe.db"))
+	for n := range 1200 {
+		if err := s.Add(run("shop", n, 10), []state.Change{change(n)}, after(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n, err := s.Trim(t.Context(), start.Add(1100*time.Minute), 1<<40)
+	if n != 1100 || err != nil {
+		t.Errorf("%d deleted, %v; want 1100", n, err)
+	}
+	checks, err := s.Checks()
+	if err != nil || checks[0].Runs != 100 || checks[0].Changes != 1200 || checks[0].First != start.Add(1100*time.Minute) {
+		t.Errorf("left: %+v, %v", checks, err)
+	}
+}
+
+// TestTrimBySize: the newest runs stay, the limit holds, and the file itself
+// becomes smaller.
+func TestTrimBySize(t *testing.T) {
+	t.Parallel()
+	const limit = 1 << 20
+	path := filepath.Join(t.TempDir(), "rstprobe.db")
+	s := opened(t, path)
+	for n := range 400 {
+		if err := s.Add(run("shop", n, 20_000), []state.Change{change(n)}, after(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.Trim(t.Context(), start, limit); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wal, err := os.Stat(path + "-wal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if size := info.Size() + wal.Size(); size > limit || size < limit/2 {
+		t.Errorf("%d bytes on the disk, want at most %d and not much less", size, limit)
+	}
+	checks, err := s.Checks()
+	if err != nil || checks[0].Changes != 400 || checks[0].Last != start.Add(399*time.Minute) {
+		t.Errorf("left: %+v, %v", checks, err)
+	}
+	// With no run left, changes go; the state stays.
+	if _, err := s.Trim(t.Context(), start, 1); err != nil {
+		t.Fatal(err)
+	}
+	if checks, err = s.Checks(); err != nil || checks[0].Runs+checks[0].Changes != 0 || tested(checks[0].State) != 399 {
+		t.Errorf("left: %+v, %v", checks, err)
+	}
+}
+
+// TestDocumentsAreSmall keeps the figure of watchfile.DefaultBytes honest: a
+// usual document takes a few kilobytes.
+func TestDocumentsAreSmall(t *testing.T) {
+	t.Parallel()
+	doc := run("shop", 1, 10).Document
+	for i := range 100 {
+		doc.Path.Hops = append(doc.Path.Hops, report.Hop{TTL: i})
+	}
+	b, err := compress(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := json.Marshal(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if 4*len(b) > len(plain) {
+		t.Errorf("%d bytes of %d", len(b), len(plain))
+	}
+	back, err := decompress(b)
+	if err != nil || len(back.Path.Hops) != 100 || !strings.HasPrefix(back.RunID, "run") {
+		t.Errorf("read again: %v, %v", back, err)
+	}
+}
