@@ -61,5 +61,7 @@ func memoryModels() []model {
 			box: remember(middlebox.Residual{For: 75 * time.Second, Flow: true})},
 		{name: "residual-address", doc: "a tap resets, and for 60 s whatever follows to the same port of the server", only: probe.SNI, outcome: reset, authors: onPath, scope: residual.ThreeTuple, maxWait: 20 * time.Minute, simulated: true,
 			box: remember(middlebox.Residual{For: 60 * time.Second})},
+		{name: "residual-extended", doc: "the same, and every packet that is blocked starts the time anew", only: probe.SNI, outcome: reset, authors: onPath, scope: residual.ThreeTuple, maxWait: 20 * time.Minute, simulated: true,
+			box: remember(middlebox.Residual{For: 60 * time.Second, Extend: true})},
 	}
 }

@@ -131,6 +131,8 @@ func networks() []twin {
 			world: box(middle, true, func(lab.Topology) middlebox.Box { return middlebox.MSSClamp{Max: 1200} })},
 		{name: "mtu-black-hole", doc: "a link loses datagrams longer than 300 bytes and says nothing", open: true, question: host, server: lab.Server{Body: 4 << 10}, causes: []probe.Cause{"N3"},
 			world: box(middle, true, func(lab.Topology) middlebox.Box { return middlebox.MTU{Size: 700} })},
+		{name: "gives-up", doc: "the same, and the server resets a connection after two retransmissions", question: host, simulated: true, server: lab.Server{Body: 4 << 10, GiveUp: 2},
+			world: box(middle, true, func(lab.Topology) middlebox.Box { return middlebox.MTU{Size: 700} })},
 		{name: "mtu-black-hole-for-one-page", doc: "the same, and only the page of the test name is long", question: host, outcome: []probe.Outcome{probe.Stall}, server: lab.Server{Body: 6 << 10, Large: Blocked},
 			world: box(middle, true, func(lab.Topology) middlebox.Box { return middlebox.MTU{Size: 700} })},
 		{name: "outage-at-first", doc: "a link is down for 1.2 s from 100 ms on, while the first controls are asked", question: sni, overall: clean, outcome: ok, simulated: true,
