@@ -60,10 +60,11 @@ func synackStops(f *Findings) *Evidence {
 // passesRouters reports whether copies of the stimulus were seen to come as far
 // as the last router, as those of a control do, and every test fails: what
 // takes them out stands behind it. Whatever acts on a share of the connections
-// may have let the copies pass.
+// may have let the copies pass; and a box that lets the stimulus pass and mutes
+// what follows is told by what is sent behind it, which sockets cannot.
 func (f *Findings) passesRouters() bool {
 	s := f.Sweeps
-	return s.ServerTTL > 0 && s.At == s.ServerTTL && s.After == s.ServerTTL-1 && s.Rounds > 1 && enough(s.Votes, s.Rounds) && f.Failed() == len(f.Tests)
+	return !f.onSockets() && s.ServerTTL > 0 && s.At == s.ServerTTL && s.After == s.ServerTTL-1 && s.Rounds > 1 && enough(s.Votes, s.Rounds) && f.Failed() == len(f.Tests)
 }
 
 // fewestSilent is about how many copies no router must have said anything: the
