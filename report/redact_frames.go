@@ -47,9 +47,23 @@ func (r *Redactor) Frames(frames []pcapio.Frame) []pcapio.Frame {
 	return out
 }
 
+// blots is how often blot looks again: what hides one address may complete
+// another with the bytes beside it.
+const blots = 4
+
 // blot hides in place: addresses in bytes behind their stand-ins, addresses
 // and names in letters behind as many x's.
 func (r *Redactor) blot(b []byte, hide []netip.Addr) {
+	for range blots {
+		was := bytes.Clone(b)
+		r.blotOnce(b, hide)
+		if bytes.Equal(b, was) {
+			return
+		}
+	}
+}
+
+func (r *Redactor) blotOnce(b []byte, hide []netip.Addr) {
 	for _, a := range hide {
 		overwrite(b, a.AsSlice(), r.addr(a).AsSlice())
 	}
