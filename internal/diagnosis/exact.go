@@ -9,25 +9,23 @@ import (
 // Ordinary sockets hide two things that packets show: how far what came had
 // travelled, and a reset that comes too late for a kernel to believe it.
 
-// slope is by how much less TTL a test is repeated with: enough to tell a
-// sender that copies our TTL (see traceroute.Slope).
-const slope = 8
+// highest is the TTL that a test is repeated with, to tell a sender that copies
+// ours (see traceroute.Slope). What such a one sends then comes with more than
+// what the server sends, whatever that starts from: a server that was reset in
+// our name resets us as well, and of two resets the one with more is measured.
+const highest = 255
 
 // measured has the remaining TTLs of what ends the tests measured, by
-// repeating the test, with the usual TTL and with less.
+// repeating the test, with the usual TTL and with the highest.
 func (n *nameQuestion) measured() error {
 	if !n.sockets || n.lasting() || n.swallowed() || n.findings.Failed() == 0 {
 		return nil
 	}
 	test := n.trial(n.remote, n.say(n.q.Name), probe.Test)
 	test.ExactTTL, test.Watch = true, n.grace()
-	trials := []probe.Trial{test}
-	if n.serverTTL() < systemTTL-slope {
-		less := test
-		less.TTL = systemTTL - slope
-		trials = append(trials, less)
-	}
-	recs, err := n.exchange(trials)
+	more := test
+	more.TTL = highest
+	recs, err := n.exchange([]probe.Trial{test, more})
 	n.findings.Exact, n.findings.Sloped = observe(recs[:1]), observe(recs[1:])
 	return err
 }

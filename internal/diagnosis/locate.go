@@ -34,12 +34,12 @@ func (n *nameQuestion) locate() error {
 // doubt makes more tests where a box, or gear at the server's side, would be
 // blamed although nothing was seen of it on the way: three failures in a row
 // and no failed control come about by chance as well, once in 35 times for a
-// server that fails now and then.
+// server that fails now and then. Answers cut or held back in the middle do not.
 func (n *nameQuestion) doubt() error {
 	all := len(n.findings.Tests)
 	v := probe.Decide(n.findings)
 	sure := v.Confidence == probe.Proved || v.Confidence == probe.Likely
-	if !sure || !v.Interferes() && v.Author != probe.ServerSide || n.seen() || n.findings.Failed() < all || all >= wide || n.lasting() || n.poisoned() {
+	if !sure || !v.Interferes() && v.Author != probe.ServerSide || n.whole || n.seen() || n.findings.Failed() < all || all >= wide || n.lasting() || n.poisoned() {
 		return nil
 	}
 	if err := n.blocks(wide - all); err != nil || n.ctx.Err() != nil || n.findings.Failed() == len(n.findings.Tests) {
@@ -151,7 +151,7 @@ func (n *nameQuestion) ttlPairs() []traceroute.TTLPair {
 	for _, o := range slices.Concat(n.findings.Tests, n.findings.Exact, n.findings.Sloped) {
 		for _, d := range o.Resets {
 			// Those with the server's own TTL are its answer to the others.
-			if o.Stimulus != nil && o.SYNACK != nil && d.Packet.TTL != o.SYNACK.Packet.TTL {
+			if d.Packet.TTL > 0 && o.Stimulus != nil && o.SYNACK != nil && d.Packet.TTL != o.SYNACK.Packet.TTL {
 				pairs = append(pairs, traceroute.TTLPair{Sent: o.Stimulus.Packet.TTL, Received: d.Packet.TTL})
 			}
 		}

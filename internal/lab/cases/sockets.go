@@ -21,21 +21,15 @@ const (
 	SocketsFind Sockets = "found, not placed"
 	// SocketsDoubt: something is wrong; who did it is not told.
 	SocketsDoubt Sockets = "left open"
-	// SocketsMisplace: something interferes; it may be placed too far away.
-	SocketsMisplace Sockets = "found, may be placed too far"
 )
 
 // Boxes that act on what follows the name, or on what the server answers, are
 // placed by what only packets show: a harmless packet behind a copy, or the
 // TTL of a reset that comes behind data.
 var (
-	foundOnSockets   = []string{"rewrite"}
-	doubtedOnSockets = []string{"mute", "mute-server", "mute-after-one", "volume-cut", "headless", "throttle", "tap-on-answer", "synack-reset"}
+	foundOnSockets   = []string{"rewrite", "volume-cut"}
+	doubtedOnSockets = []string{"mute", "mute-server", "mute-after-one", "headless", "throttle", "tap-on-answer", "synack-reset"}
 )
-
-// misplacedOnSockets give their resets the TTL that they saw: from a copy with
-// little left none comes back, and the first that draws one is too far.
-var misplacedOnSockets = []string{"look-copied-ttl"}
 
 // OnSockets is how far ordinary sockets get with the case.
 func (c Case) OnSockets() Sockets {
@@ -43,8 +37,6 @@ func (c Case) OnSockets() Sockets {
 	bare := strings.TrimPrefix(strings.TrimPrefix(name, string(probe.SNI)+"-"), string(probe.Host)+"-")
 	atServer := c.Want.At > routers // behind the last router's TTL check, where a server's own filter stands as well
 	switch {
-	case slices.Contains(misplacedOnSockets, bare):
-		return SocketsMisplace
 	case slices.Contains(doubtedOnSockets, bare):
 		return SocketsDoubt
 	case slices.Contains(foundOnSockets, bare), atServer && slices.Contains(c.Want.Outcome, probe.Drop):
@@ -62,12 +54,6 @@ func (c Case) CheckOnSockets(r diagnosis.Result) []string {
 	}
 	located := len(r.Tests) == 1 && r.Tests[0].Location != nil
 	switch degree := c.OnSockets(); {
-	case degree == SocketsMisplace:
-		w.After, w.At = 0, 0
-		r.Tests = slices.Clone(r.Tests)
-		for i := range r.Tests {
-			r.Tests[i].Location = nil
-		}
 	case degree == SocketsFind:
 		w.After, w.At = 0, 0
 	case degree == SocketsDoubt:
