@@ -80,7 +80,7 @@ func (s span) within(limit int) (span, bool) {
 func helloExtensions(b []byte) iter.Seq2[uint16, span] {
 	be := binary.BigEndian
 	return func(yield func(uint16, span) bool) {
-		if len(b) < recordHeader+handshakeHeader || b[0] != recordHandshake || b[1] != 3 || b[5] != messageClientHello {
+		if len(b) < recordHeader+handshakeHeader || !handshakeRecord(b) || b[5] != messageClientHello {
 			return
 		}
 		b := b[:min(len(b), recordHeader+int(be.Uint16(b[3:])))]
@@ -114,6 +114,11 @@ func helloExtensions(b []byte) iter.Seq2[uint16, span] {
 	}
 }
 
+// handshakeRecord reports whether b, of two bytes or more, begins with a
+// handshake record. Its version means nothing (RFC 8446 §5.1); but as crypto/tls
+// has it, from 0x1000 up it is something other than TLS.
+func handshakeRecord(b []byte) bool { return b[0] == recordHandshake && b[1] < 0x10 }
+
 // length reads the length of a vector, a number of width bytes at b[at].
 func length(b []byte, at, width int) (int, bool) {
 	switch {
@@ -130,7 +135,7 @@ func length(b []byte, at, width int) (int, bool) {
 func joinRecords(b []byte) ([]byte, bool) {
 	var joined []byte
 	records := 0
-	for ; len(b) >= recordHeader && b[0] == recordHandshake && b[1] == 3; records++ {
+	for ; len(b) >= recordHeader && handshakeRecord(b); records++ {
 		end := min(len(b), recordHeader+int(binary.BigEndian.Uint16(b[3:])))
 		if records == 0 {
 			joined = append(joined, b[:recordHeader]...)
@@ -212,7 +217,8 @@ func authority(line string) (lo, hi int, ok bool) {
 	if n := strings.IndexAny(target, "/?#"); n >= 0 {
 		target = target[:n]
 	}
-	return lo, lo + len(target), target != ""
+	// A tab is no part of a host, though some servers take it for a space.
+	return lo, lo + len(target), target != "" && !strings.Contains(target, "\t")
 }
 
 // field is where the value of the named field stands in a header line, blanks
