@@ -101,7 +101,7 @@ cover: ## statement coverage of the whole module, in cover.out
 	@$(GO) tool cover -func=cover.out | tail -n 1
 
 .PHONY: cross
-cross: ## build for the other systems: the parts that need no raw socket work there
+cross: ## build for the other systems, which measure with ordinary sockets only
 	@for system in linux/arm64 darwin/arm64 windows/amd64; do \
 		echo "== $$system"; \
 		CGO_ENABLED=0 GOOS=$${system%/*} GOARCH=$${system#*/} $(GO) build ./...; \

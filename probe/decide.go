@@ -15,7 +15,7 @@ func Decide(f Findings) Verdict {
 	v := f.decide()
 	v.Counts = f.tally(v.Outcome)
 	if f.onSockets() && !f.Cut {
-		return withMissing(v)
+		return withMissing(v, untold(f.Tests) || untold(f.Leading))
 	}
 	return v
 }

@@ -79,7 +79,7 @@ func DecideSYN(f SYNFindings) Verdict {
 		slices.Sort(e.Packets)
 	}
 	if fromSockets(f.Tests) && !f.Cut {
-		return withMissing(v)
+		return withMissing(v, untold(f.Tests))
 	}
 	return v
 }
@@ -117,6 +117,10 @@ func (f SYNFindings) decide() Verdict {
 		v.Evidence = append(v.Evidence, Evidence{Rule: "refused", Supports: Undetermined, Packets: packetsOf(f.Tests),
 			Detail: fmt.Sprintf("%d of %d SYNs are refused, and others answered", v.Counts.TestBad, v.Counts.TestTotal)})
 		v.Trigger, v.Next = TriggerUnknown, "repeat with --repeat 10 and a lower --rate"
+	case v.Outcome == Refused && untold(f.Tests):
+		v.Evidence = append(v.Evidence, Evidence{Rule: "refused", Supports: Undetermined, Packets: packetsOf(f.Tests),
+			Detail: fmt.Sprintf("%d of %d SYNs are refused: by a port without a listener, or by a box in its name; this system does not tell how far the resets came", v.Counts.TestBad, v.Counts.TestTotal)})
+		v.Trigger, v.Next = TriggerUnknown, "compare with another port of the address, and with --control-address"
 	case v.Outcome == Refused:
 		return f.refused(v)
 	case v.Outcome == Drop:

@@ -31,6 +31,7 @@ type Observation struct {
 	Acks     []Seen        // segments of the peer's side that do nothing but acknowledge
 	Errors   []Seen        // ICMP errors about the flow, Time Exceeded not among them
 	Expired  []Seen        // ICMP Time Exceeded about the flow
+	Untold   bool          // it is not known whether it did, nor of Retries; see flow.Record
 	Acked    bool          // the peer acknowledged the whole stimulus
 	AckedBy  uint8         // the remaining TTL of the first packet that did; valid iff Acked
 	Held     bool          // the peer acknowledged selectively what arrived ahead of sequence
@@ -58,7 +59,7 @@ type Seen struct {
 
 // Observe reads a record.
 func Observe(rec flow.Record) Observation {
-	o := Observation{Source: rec.Source, Lost: rec.Lost, Cut: rec.Cut, Until: rec.End}
+	o := Observation{Source: rec.Source, Untold: rec.Untold, Lost: rec.Lost, Cut: rec.Cut, Until: rec.End}
 	o.Sent = rec.Packets(flow.Sent)
 	own := sayingOf(o.Sent)
 	for i := range rec.Events {
@@ -238,7 +239,7 @@ func (o *Observation) ending() (Outcome, Stage) {
 		return Unreachable, stage
 	case stage == StageHandshake:
 		return OK, stage
-	case o.Acked:
+	case o.Acked, o.Untold && stage == StageData: // the least that can be said
 		return Stall, stage
 	}
 	return Drop, stage

@@ -200,7 +200,7 @@ func neverAcknowledged(f *Findings) *Evidence {
 }
 
 func acknowledgedThenSilent(f *Findings) *Evidence {
-	n := count(f.Tests, func(o Observation) bool { return o.Outcome == Stall && len(o.Data) == 0 })
+	n := count(f.Tests, func(o Observation) bool { return o.Outcome == Stall && len(o.Data) == 0 && !o.Untold })
 	if !enough(n, len(f.Tests)) || !f.served() {
 		return nil
 	}

@@ -23,7 +23,7 @@ func (r *measurement) openSessions(cfgs []sessionConfig, drop func() error) ([]*
 		if denied {
 			err = permissionError{err}
 		}
-		if r.mode == modeRaw || !denied && !errors.Is(err, rawsock.ErrFiles) {
+		if r.mode == modeRaw || !denied && !errors.Is(err, rawsock.ErrFiles) && !errors.Is(err, errors.ErrUnsupported) {
 			return sessions, err
 		}
 		r.bar.clear()

@@ -339,6 +339,11 @@ var Modules = []Module{
 		Why:   "as golang.org/x/sys/unix",
 	},
 	{
+		Path:  "golang.org/x/sys/windows",
+		Users: []string{"internal/wire/kernelconn"},
+		Why:   "socket options and the numbers of errors there",
+	},
+	{
 		Path:  "golang.org/x/time/rate",
 		Users: []string{"internal/wire/engine", "internal/wire/kernelconn"},
 		Why:   "the ceiling on packets per second",

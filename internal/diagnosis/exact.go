@@ -34,14 +34,21 @@ func (n *nameQuestion) measured() error {
 // kernel believes them there. To copies of the stimulus that just do not reach
 // the server it gives the only answer.
 func (n *nameQuestion) unnoticed() error {
-	if !n.sockets || n.findings.Failed() > 0 || len(n.findings.Tests) == 0 || n.serverTTL() < 2 {
+	if !n.sockets || n.findings.Failed() > 0 || len(n.findings.Tests) == 0 || n.cfg.Trace == TraceNever {
 		return nil
 	}
+	if err := n.distance(); err != nil || n.ctx.Err() != nil || n.serverTTL() < 2 {
+		return err
+	}
 	last := uint8(n.serverTTL() - 1) //nolint:gosec // 1 … 63
+	controls := 1
+	if n.served > 0 { // then it is not sure that none is answered
+		controls = n.cfg.Repeat
+	}
 	var trials []probe.Trial
-	for i := range n.cfg.Repeat + 1 {
+	for i := range controls + n.cfg.Repeat {
 		t := n.sweep(n.q.Name, probe.Test, n.watch())
-		if i == 0 {
+		if i < controls {
 			t = n.sweep(n.controls[0], probe.Control, n.watch())
 		}
 		t.TTLs, t.Linger = []uint8{last}, n.watch()
@@ -55,7 +62,7 @@ func (n *nameQuestion) unnoticed() error {
 	drew := 0
 	for i, sweep := range sweeps(recs) {
 		drawn := sweep.Replies[int(last)].Drawn
-		if i == 0 && len(drawn) > 0 {
+		if i < controls && len(drawn) > 0 {
 			return nil // whatever is said draws it
 		}
 		if len(drawn) > 0 {

@@ -12,8 +12,11 @@ import (
 // locate places what makes the tests fail. Where nothing is found, the tests
 // may have gone another way than the copies.
 func (n *nameQuestion) locate() error {
-	if n.findings.Differ() == 0 && !n.heldUp() && n.late == 0 || n.cfg.Trace == TraceNever || n.serverTTL() == 0 {
+	if n.findings.Differ() == 0 && !n.heldUp() && n.late == 0 || n.cfg.Trace == TraceNever {
 		return nil
+	}
+	if err := n.distance(); err != nil || n.ctx.Err() != nil || n.serverTTL() == 0 {
+		return err
 	}
 	if err := n.seek(); err != nil || n.ctx.Err() != nil {
 		return err
@@ -29,6 +32,27 @@ func (n *nameQuestion) locate() error {
 		}
 	}
 	return n.doubt()
+}
+
+// distance finds out how far the server is by harmless requests, where SYNs
+// cannot be swept.
+func (n *nameQuestion) distance() error {
+	all := ttls(1, n.cfg.MaxTTL)
+	if n.serverTTL() > 0 || n.can(n.synTrial(n.remote, all)) || len(n.controls) == 0 {
+		return nil
+	}
+	trials := make([]probe.Trial, n.cfg.Repeat) // a server that fails now and then would look farther away
+	for i := range trials {
+		trials[i] = n.sweepTrial(n.say(n.controls[0]), probe.Control, n.timeout())
+		trials[i].TTLs = all
+	}
+	recs, err := n.exchange(trials)
+	for _, sweep := range sweeps(recs) {
+		if at := sweep.Lowest(); at > 0 && (n.served == 0 || at < n.served) {
+			n.served = at
+		}
+	}
+	return err
 }
 
 // doubt makes more tests where a box, or gear at the server's side, would be

@@ -169,6 +169,9 @@ func (s *session) serverTTL() int {
 	if s.syn.Elsewhere.End() > 0 {
 		return s.syn.Elsewhere.End()
 	}
+	if s.served > 0 {
+		return s.served
+	}
 	return s.syn.Sweep.ResetAt
 }
 

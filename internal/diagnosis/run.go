@@ -75,6 +75,7 @@ type session struct {
 	classed  []traceroute.PortSweep // sweeps of SYNs by which the classes were told apart
 	class    int                    // the one in use
 	pins     int                    // trials pinned so far
+	served   int                    // the smallest TTL at which a harmless request was answered, where SYNs cannot be swept; 0: not known
 	sockets  bool                   // the records are of ordinary sockets
 	rtt      time.Duration          // smallest handshake so far; 0 until there was one
 }

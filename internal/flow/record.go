@@ -70,6 +70,7 @@ type Record struct {
 	Cut      bool          // it was stopped from outside, before its time
 	Refused  Refusal       // why this machine would not send the next packet, which is what cut it; NotRefused: it would
 	Events   []Event       // ascending by At
+	Untold   bool          // of a Kernel record: this system does not tell what the peer has acknowledged, nor what was sent again
 	Promised int           // bytes of the peer's stream that its answer takes, where only the client could read that, inside TLS; 0: not known
 	Lost     int           // packets the kernel dropped on our receive socket during this record; > 0 caps confidence
 }

@@ -151,7 +151,7 @@ func TestKernelSockets(t *testing.T) {
 					if a.err != nil {
 						t.Fatal(a.err)
 					}
-					for _, w := range c.CheckOnSockets(a.res) {
+					for _, w := range onThisSystem(c, a.res) {
 						t.Error(w)
 					}
 					if t.Failed() {

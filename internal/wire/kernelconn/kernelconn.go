@@ -9,6 +9,10 @@
 // what a record therefore lacks. It forgets a connection that was reset, so
 // that nothing behind the reset is heard. And it sends nothing but a proper
 // connection, so not every trial can be had: see [Exchanger.Able].
+//
+// On Linux that is all so (socket_linux.go). The sockets that every system has
+// (socket_portable.go) tell neither what was acknowledged nor any router; the
+// build tag portable brings them to Linux, where they can be tried.
 package kernelconn
 
 import (

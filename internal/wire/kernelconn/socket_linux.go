@@ -1,3 +1,5 @@
+//go:build !portable
+
 package kernelconn
 
 import (
@@ -15,7 +17,25 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rstprobe/rstprobe/internal/packet"
+	"github.com/rstprobe/rstprobe/probe"
 )
+
+// hasFloor and tellsAcks say what this system's sockets can do; see the portable ones.
+const hasFloor, tellsAcks = true, true
+
+// supported reports whether this system can carry out a trial that ordinary
+// sockets can.
+func supported(probe.Trial) bool { return true }
+
+// openable is how many sockets may be open at a time: half of what the process
+// may open.
+func openable() int {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return sockets
+	}
+	return int(min(limit.Cur/2, sockets)) //nolint:gosec // at most sockets
+}
 
 // socket is a TCP socket that never blocks.
 type socket struct {
@@ -143,8 +163,13 @@ func (s *socket) abort() error {
 	return errors.Join(err, failed, s.file.Close())
 }
 
-// errTimeout says that nothing happened in time.
-var errTimeout = errors.New("timeout")
+// close closes a socket that has sent nothing.
+func (s *socket) close() error {
+	if err := s.file.Close(); err != nil {
+		return fmt.Errorf("kernelconn: %w", err)
+	}
+	return nil
+}
 
 // distantPast makes every wait end.
 var distantPast = time.Unix(1, 0)
@@ -172,7 +197,7 @@ func (s *socket) await(ctx context.Context, until time.Time, wait func(func(fd u
 }
 
 // connect opens the connection and calls left when the SYN has left. how is
-// why it could not be opened, as the kernel says it, or an icmpError.
+// why it could not be opened: see told.
 func (s *socket) connect(ctx context.Context, until time.Time, left func()) (how, err error) {
 	err = s.await(ctx, until, s.raw.Write, func(fd int) bool {
 		how = unix.Connect(fd, s.peer)
@@ -191,27 +216,49 @@ func (s *socket) connect(ctx context.Context, until time.Time, left func()) (how
 		}
 		return true
 	})
-	return how, err
+	return told(how), err
 }
 
-// info is what the kernel knows of the connection (TCP_INFO, tcp(7)).
-func (s *socket) info() (info *unix.TCPInfo, err error) {
-	failed := s.raw.Control(func(fd uintptr) { info, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) })
+// write gives the kernel a segment. It takes more of a fresh connection at
+// once than any stimulus has (tcp_wmem). how is why it takes no more: see
+// toldStanding.
+func (s *socket) write(b []byte, limited bool) (n int, how error) {
+	control := s.raw.Control(func(fd uintptr) { n, how = unix.SendmsgN(int(fd), b, nil, nil, unix.MSG_NOSIGNAL) })
+	return max(n, 0), errors.Join(control, toldStanding(how, limited, s.v6))
+}
+
+// read waits for data, the end of the stream (0 bytes), or how the connection
+// failed: see toldStanding. Behind its end there is only the latter.
+func (s *socket) read(ctx context.Context, until time.Time, buffer []byte, ended, limited bool) (n int, how, err error) {
+	err = s.await(ctx, until, s.raw.Read, func(fd int) bool {
+		if ended { // which is all that reading gives
+			var code int
+			if code, how = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR); how == nil && code != 0 {
+				how = unix.Errno(code) //nolint:gosec // an errno
+			}
+			return how != nil
+		}
+		n, how = unix.Read(fd, buffer)
+		return how != unix.EAGAIN && how != unix.EINTR //nolint:errorlint // an errno
+	})
+	return n, toldStanding(how, limited, s.v6), err
+}
+
+// info asks the kernel what it knows of the connection (TCP_INFO, tcp(7)).
+func (s *socket) info() (info, error) {
+	var i *unix.TCPInfo
+	var err error
+	failed := s.raw.Control(func(fd uintptr) { i, err = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) })
 	if err = errors.Join(failed, err); err != nil {
-		return nil, fmt.Errorf("kernelconn: read TCP_INFO: %w", err)
+		return info{}, fmt.Errorf("kernelconn: read TCP_INFO: %w", err)
 	}
-	return info, nil
-}
-
-// icmpError is an ICMP error that the kernel told of.
-type icmpError struct {
-	from netip.Addr // invalid: not told
-	ttl  uint8      // with which it arrived; 0: not told
-	icmp packet.ICMPError
-}
-
-func (e icmpError) Error() string {
-	return fmt.Sprintf("ICMP type %d code %d from %v", e.icmp.Type, e.icmp.Code, e.from)
+	return info{
+		resent:   int(i.Total_retrans),
+		held:     i.Retrans == 0,               // unlike Total_retrans it counts what the packet filter of this machine let out
+		acked:    max(0, int(i.Bytes_acked)-1), //nolint:gosec // far from overflow. The SYN counts as one (RFC 4898 tcpEStatsAppHCThruOctetsAcked)
+		sinceAck: time.Duration(i.Last_ack_recv) * time.Millisecond,
+		rto:      time.Duration(i.Rto) * time.Microsecond,
+	}, nil
 }
 
 // nextError takes an ICMP error out of the socket's error queue. There is none
@@ -296,38 +343,6 @@ func kindOf(icmpType, code uint8, v6 bool) packet.ICMPKind {
 		return packet.TimeExceeded
 	}
 	return packet.OtherICMPError
-}
-
-// errnoICMP is the ICMP error that an established connection reports by its
-// errno alone; false: that errno is none. EHOSTUNREACH is a Time Exceeded (it
-// is a host that cannot be reached or is forbidden as well, which a copy with
-// a limited TTL meets less often); the codes of the others are those of which
-// the kernel makes them (icmp_err_convert in net/ipv4/icmp.c and
-// net/ipv6/icmp.c).
-func errnoICMP(errno error, limited, v6 bool) (packet.ICMPError, bool) {
-	unreachable := func(code4, code6 uint8) (packet.ICMPError, bool) {
-		if v6 {
-			return packet.ICMPError{Kind: packet.Unreachable, Type: 1, Code: code6}, true
-		}
-		return packet.ICMPError{Kind: packet.Unreachable, Type: 3, Code: code4}, true
-	}
-	switch {
-	case errors.Is(errno, unix.EHOSTUNREACH) && limited:
-		return packet.ICMPError{Kind: packet.TimeExceeded, Type: uint8(pick(v6, 3, 11))}, true //nolint:gosec // 3 or 11
-	case errors.Is(errno, unix.EHOSTUNREACH):
-		return unreachable(1, 3)
-	case errors.Is(errno, unix.ENETUNREACH):
-		return unreachable(0, 0)
-	case errors.Is(errno, unix.ECONNREFUSED):
-		return unreachable(3, 4)
-	case errors.Is(errno, unix.EACCES):
-		return unreachable(13, 1)
-	case errors.Is(errno, unix.ENOPROTOOPT):
-		return unreachable(2, 4)
-	case errors.Is(errno, unix.EHOSTDOWN), errors.Is(errno, unix.ENONET):
-		return unreachable(7, 3)
-	}
-	return packet.ICMPError{}, false
 }
 
 func sockaddr(a netip.AddrPort, iface string) (unix.Sockaddr, error) {

@@ -3,8 +3,10 @@
 package rawsock
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"runtime"
 	"time"
@@ -24,8 +26,25 @@ func unsupported() error {
 // Open returns an error that is [errors.ErrUnsupported].
 func Open(Config) (*Conn, error) { return nil, unsupported() }
 
-// SourceFor returns an error that is [errors.ErrUnsupported].
-func SourceFor(_, _ netip.Addr, _ string) (netip.Addr, error) { return netip.Addr{}, unsupported() }
+// SourceFor is our address toward dst: from if it is valid, else the one that the
+// system would choose. It cannot choose by interface, which is
+// [errors.ErrUnsupported]; the error is [ErrNoRoute] where there is no way.
+func SourceFor(dst, from netip.Addr, iface string) (netip.Addr, error) {
+	if iface != "" {
+		return netip.Addr{}, fmt.Errorf("rawsock: leave by interface %s on %s: %w", iface, runtime.GOOS, errors.ErrUnsupported)
+	}
+	const discard = 9 // RFC 863; nothing is sent
+	d := net.Dialer{}
+	if from.IsValid() {
+		d.LocalAddr = net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0))
+	}
+	c, err := d.DialContext(context.Background(), "udp", netip.AddrPortFrom(dst.Unmap(), discard).String())
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("rawsock: source for %v: %w: %w", dst, ErrNoRoute, err)
+	}
+	defer c.Close() //nolint:errcheck // nothing was written
+	return c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap(), nil
+}
 
 // Room returns an error that is [errors.ErrUnsupported].
 func Room(_, _ int) (int, error) { return 0, unsupported() }

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // listen notes what comes behind the stimulus, or behind the handshake where
@@ -76,7 +74,7 @@ func (k *talk) patience(limited bool) (time.Time, error) {
 	if err != nil {
 		return silent, err
 	}
-	return silent.Add(time.Duration(info.Rto) * time.Microsecond), nil
+	return silent.Add(info.rto), nil
 }
 
 // linger is how long to listen after what was heard last; false: it ends
@@ -111,30 +109,18 @@ func (k *talk) wrapUp(now time.Time) error {
 
 // hearNext waits for one thing and notes it.
 func (k *talk) hearNext(ctx context.Context, until time.Time, buffer []byte, limited bool) error {
-	var n int
-	var errno error
-	err := k.await(ctx, until, k.raw.Read, func(fd int) bool {
-		if k.eof { // which is all that reading gives
-			code, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
-			if errno = err; err == nil && code != 0 {
-				errno = unix.Errno(code) //nolint:gosec // an errno
-			}
-			return errno != nil
-		}
-		n, errno = unix.Read(fd, buffer)
-		return errno != unix.EAGAIN && errno != unix.EINTR //nolint:errorlint // an errno
-	})
+	n, how, err := k.read(ctx, until, buffer, k.eof, limited)
 	now := time.Now()
 	switch {
 	case err != nil:
 		return err
-	case errors.Is(errno, unix.ETIMEDOUT):
+	case errors.Is(how, errTimeout):
 		return errTimeout // the kernel has given up before us
-	case errno != nil:
+	case how != nil:
 		if err := k.retried(now); err != nil {
 			return err
 		}
-		return k.broken(now, errno, limited)
+		return k.broken(now, how, limited)
 	}
 	acked, _, err := k.acknowledgments(now)
 	if err != nil {

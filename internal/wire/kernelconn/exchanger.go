@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
 	"golang.org/x/time/rate"
 
 	"github.com/rstprobe/rstprobe/internal/flow"
@@ -37,7 +36,7 @@ var _ probe.Choosy = (*Exchanger)(nil)
 
 const (
 	// sockets is how many are open at a time: a batch of whole sweeps, and far
-	// from the 1024 descriptors that a process usually has. See room.
+	// from the 1024 descriptors that a process usually has. See openable.
 	sockets = 128
 	// maxBurst is how many segments may leave back to back at most.
 	maxBurst = 64
@@ -65,31 +64,22 @@ func New(cfg Config) (*Exchanger, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.file.Close(); err != nil {
-		return nil, fmt.Errorf("kernelconn: %w", err)
+	if err := s.close(); err != nil {
+		return nil, err
 	}
 	burst := max(1, min(cfg.Rate/10, maxBurst)) // a tenth of a second, like the raw engine's
 	return &Exchanger{
-		cfg: cfg, limiter: rate.NewLimiter(rate.Limit(cfg.Rate), burst), room: make(chan struct{}, room()),
+		cfg: cfg, limiter: rate.NewLimiter(rate.Limit(cfg.Rate), burst), room: make(chan struct{}, max(1, min(openable(), sockets))),
 		rtt: map[netip.AddrPort]time.Duration{}, at: map[netip.AddrPort]uint8{}, used: map[packet.Key]bool{}, free: map[netip.AddrPort]time.Time{},
 	}, nil
 }
 
-// room is how many sockets may be open at a time: half of what the process may
-// open, where that is little.
-func room() int {
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return sockets
-	}
-	return int(max(1, min(limit.Cur/2, sockets))) //nolint:gosec // at most sockets
-}
-
 // Able reports whether a trial can be carried out. To send a stimulus twice,
 // the first must not arrive, or the kernel has no reason for a second: it is
-// known how far that may go once SYNs were swept.
+// known how far that may go once SYNs were swept. What else the system cannot
+// do is in its own file.
 func (x *Exchanger) Able(t probe.Trial) bool {
-	return able(t) && (!t.Twice || t.TTLs != nil || x.short(t.Remote) > 0)
+	return able(t) && supported(t) && (!t.Twice || t.TTLs != nil || x.short(t.Remote) > 0)
 }
 
 // Exchange carries trials out. When ctx ends first, it returns what was
@@ -249,8 +239,8 @@ func (x *Exchanger) lease(remote netip.AddrPort, port uint16) (*socket, error) {
 		if port != 0 || try == tries || !taken && (x.cfg.Shun == nil || !x.cfg.Shun(key)) {
 			return s, nil
 		}
-		if err := s.file.Close(); err != nil {
-			return nil, fmt.Errorf("kernelconn: %w", err)
+		if err := s.close(); err != nil {
+			return nil, err
 		}
 	}
 }

@@ -25,7 +25,7 @@ type run struct {
 
 // record carries the trial out. An answer is watched as long as watch lasts.
 func (r run) record(ctx, watch context.Context) (flow.Record, error) {
-	rec := flow.Record{Source: flow.Kernel, Start: r.began, Key: packet.Key{Remote: r.trial.Remote}}
+	rec := flow.Record{Source: flow.Kernel, Start: r.began, Key: packet.Key{Remote: r.trial.Remote}, Untold: !tellsAcks}
 	var err error
 	if len(r.trial.TTLs) > 0 {
 		err = r.sweep(ctx, watch, &rec)
@@ -35,7 +35,7 @@ func (r run) record(ctx, watch context.Context) (flow.Record, error) {
 	inOrder(rec.Events)
 	rec.End = time.Since(r.began).Truncate(time.Microsecond)
 	rec.Cut = ctx.Err() != nil
-	if err == nil && r.trial.ExactTTL && ctx.Err() == nil {
+	if err == nil && r.trial.ExactTTL && hasFloor && ctx.Err() == nil {
 		err = r.measure(ctx, &rec)
 	}
 	if no := refusal(err); no != flow.NotRefused { // which is a finding about this machine

@@ -7,10 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/rstprobe/rstprobe/internal/dialogue"
-	"github.com/rstprobe/rstprobe/internal/flow"
 	"github.com/rstprobe/rstprobe/internal/packet"
 	"github.com/rstprobe/rstprobe/probe"
 )
@@ -59,7 +56,7 @@ func (x *Exchanger) dial(t probe.Trial, port uint16, ttl, floor uint8, start tim
 		err = s.setFloor(int(floor))
 	}
 	if err != nil {
-		return nil, errors.Join(err, s.file.Close())
+		return nil, errors.Join(err, s.close())
 	}
 	return k, nil
 }
@@ -81,8 +78,8 @@ func (k *talk) handshake(ctx context.Context, ttl uint8, stimulus bool, wait tim
 	case again != nil:
 		return again
 	case errors.Is(err, errTimeout) && k.resent > 0 && k.held:
-		how = unix.EPERM // of which the kernel tells nobody
-	case errors.Is(err, errTimeout), errors.Is(how, unix.ETIMEDOUT):
+		how = errForbidden // of which the kernel tells nobody
+	case errors.Is(err, errTimeout), errors.Is(how, errTimeout):
 		k.expire(now)
 		return nil
 	case err != nil:
@@ -99,30 +96,13 @@ func (k *talk) handshake(ctx context.Context, ttl uint8, stimulus bool, wait tim
 		k.report(now, e)
 		return nil
 	}
-	if errors.Is(how, unix.ECONNREFUSED) || errors.Is(how, unix.ECONNRESET) {
+	if errors.Is(how, errReset) {
 		k.last = reset
 		k.reset(now)
 		return nil
 	}
 	k.events = nil // nothing has left
 	return fmt.Errorf("kernelconn: connect to %v: %w", k.trial.Remote, how)
-}
-
-// refusal is what an error of sending says of this machine, if that is why
-// nothing was sent. What the network says of it comes as an icmpError.
-func refusal(err error) flow.Refusal {
-	is := func(all ...unix.Errno) bool {
-		return slices.ContainsFunc(all, func(errno unix.Errno) bool { return errors.Is(err, errno) })
-	}
-	switch {
-	case is(unix.EPERM, unix.EACCES):
-		return flow.Forbidden
-	case is(unix.ENETUNREACH, unix.EHOSTUNREACH, unix.ENETDOWN, unix.ENODEV):
-		return flow.NoWay
-	case is(unix.ENOBUFS):
-		return flow.NoRoom
-	}
-	return flow.NotRefused
 }
 
 // report notes an ICMP error.
@@ -147,8 +127,8 @@ func (k *talk) retried(now time.Time) error {
 	if err != nil {
 		return err
 	}
-	k.held = info.Retrans == 0 // unlike Total_retrans it counts what the packet filter of this machine let out
-	if n := int(info.Total_retrans) - k.resent; n > 0 {
+	k.held = info.held
+	if n := info.resent - k.resent; n > 0 {
 		k.again(now, n)
 		k.resent += n
 	}
@@ -162,8 +142,7 @@ func (k *talk) acknowledgments(now time.Time) (bytes int, at time.Time, err erro
 	if err != nil {
 		return 0, now, err
 	}
-	// The SYN counts as one (RFC 4898 tcpEStatsAppHCThruOctetsAcked).
-	return max(0, int(info.Bytes_acked)-1), now.Add(-time.Duration(info.Last_ack_recv) * time.Millisecond), nil //nolint:gosec // far from overflow
+	return info.acked, now.Add(-info.sinceAck), nil
 }
 
 // tell sends the stimulus, cut where the trial says.
@@ -188,7 +167,7 @@ func (k *talk) tell(ctx context.Context, b []byte, ttl uint8) error {
 		}
 		for len(part) > 0 && k.last != reset {
 			now := time.Now()
-			n, err := k.write(part)
+			n, err := k.write(part, ttl > 0)
 			if n > 0 {
 				k.say(now, k.orSystem(ttl), part[:n])
 				part = part[n:]
@@ -216,29 +195,22 @@ func cut(b []byte, offsets []int) [][]byte {
 	return parts
 }
 
-// write gives the kernel a segment. It takes more of a fresh connection at
-// once than any stimulus has (tcp_wmem).
-func (k *talk) write(b []byte) (n int, err error) {
-	control := k.raw.Control(func(fd uintptr) { n, err = unix.SendmsgN(int(fd), b, nil, nil, unix.MSG_NOSIGNAL) })
-	return max(n, 0), errors.Join(control, err)
-}
-
-// broken notes what an errno says of a connection that stood.
-func (k *talk) broken(now time.Time, errno error, limited bool) error {
-	if errors.Is(errno, unix.ECONNRESET) || errors.Is(errno, unix.EPIPE) {
+// broken notes why a connection that stood went on no longer.
+func (k *talk) broken(now time.Time, why error, limited bool) error {
+	if errors.Is(why, errReset) {
 		k.last = reset
 		k.reset(now)
 		return nil
 	}
-	if e, ok := errnoICMP(errno, limited, k.v6); ok {
+	if e := (icmpError{}); errors.As(why, &e) {
 		// Behind an answer it is about our acknowledgment, which has no more TTL
 		// than the copy.
 		if !limited || k.heard == 0 && !k.eof {
-			k.report(now, icmpError{icmp: e})
+			k.report(now, e)
 		}
 		return nil
 	}
-	return fmt.Errorf("kernelconn: connection with %v: %w", k.trial.Remote, errno)
+	return fmt.Errorf("kernelconn: connection with %v: %w", k.trial.Remote, why)
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
