@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime/debug"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -42,6 +43,7 @@ func (p *program) explain(c *cli.Context) error {
 	if err := o.apart(read...); err != nil {
 		return err
 	}
+	defer p.spendMemory()()
 	reread := p.reread(c.Context, name)
 	for _, path := range o.files {
 		if reread == nil && report.NeedsReread(path) {
@@ -293,4 +295,25 @@ func (p *program) printExplanation(doc report.Capture, style report.CaptureStyle
 		return report.CaptureText(p.stdout, doc, style)
 	}
 	return doc.WriteJSON(p.stdout)
+}
+
+// Garbage is collected five times less often than by default, up to half a
+// GiB: a capture of a million connections then takes 0.5 GB rather than 0.7,
+// and usual ones a sixth less time (BenchmarkExplain).
+const (
+	garbagePercent = 400
+	memoryLimit    = 512 << 20
+)
+
+// spendMemory sets the garbage collector up for captures, unless the
+// environment does; what it returns gives that back.
+func (p *program) spendMemory() (restore func()) {
+	if p.sys.getenv("GOGC") != "" || p.sys.getenv("GOMEMLIMIT") != "" {
+		return func() {}
+	}
+	percent, limit := debug.SetGCPercent(garbagePercent), debug.SetMemoryLimit(memoryLimit)
+	return func() {
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
+	}
 }
