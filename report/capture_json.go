@@ -29,7 +29,7 @@ func (c Capture) WriteJSON(w io.Writer) error {
 	at := bytes.Index(rest, []byte(empty)) + len(empty) - 1
 
 	const full = 1 << 16 // bytes that are worth a write
-	e := encoder{b: append(make([]byte, 0, full+full/4), escapeControls(rest[:at])...)}
+	e := encoder{b: append(make([]byte, 0, full+full/4), EscapeControls(rest[:at])...)}
 	for i := range flows {
 		e.comma(i)
 		e.flow(&flows[i])
@@ -39,7 +39,7 @@ func (c Capture) WriteJSON(w io.Writer) error {
 			}
 		}
 	}
-	e.b = append(append(e.b, escapeControls(rest[at:])...), '\n')
+	e.b = append(append(e.b, EscapeControls(rest[at:])...), '\n')
 	return e.flush(w)
 }
 
@@ -52,7 +52,7 @@ func (c Capture) JSON() ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// encoder appends what encoding/json and escapeControls would, in a tenth of
+// encoder appends what encoding/json and EscapeControls would, in a tenth of
 // the time: that compacts lists again at every level. Whoever adds a field to
 // one of its types adds it here, or TestCaptureJSONIsPlain fails.
 type encoder struct {
@@ -231,5 +231,5 @@ func (e *encoder) marshal(v any) {
 		e.err = err
 		return
 	}
-	e.b = append(e.b, escapeControls(b)...)
+	e.b = append(e.b, EscapeControls(b)...)
 }

@@ -82,7 +82,7 @@ func TestCaptureJSONIsPlain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(string(escapeControls(plain)), string(got)); diff != "" {
+		if diff := cmp.Diff(string(EscapeControls(plain)), string(got)); diff != "" {
 			t.Fatalf("encoding/json and WriteJSON (-want +got):\n%s", diff)
 		}
 	}

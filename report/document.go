@@ -329,13 +329,13 @@ func (d Document) JSON() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("report: encode result of %s: %w", d.Target.Input, err)
 	}
-	return escapeControls(b), nil
+	return EscapeControls(b), nil
 }
 
-// escapeControls escapes what encoding/json leaves as it is: DEL, and the
+// EscapeControls escapes what encoding/json leaves as it is: DEL, and the
 // controls U+0080 to U+009F, which some terminals obey like ESC sequences.
 // They can only stand inside strings.
-func escapeControls(b []byte) []byte {
+func EscapeControls(b []byte) []byte {
 	if !bytes.ContainsFunc(b, unicode.IsControl) {
 		return b
 	}

@@ -108,8 +108,13 @@ func WriteFile(path string, docs []Document, frames []pcapio.Frame) error {
 	if err != nil {
 		return err
 	}
-	err = replace(path, func(w io.Writer) error { return f.write(w, docs, frames) })
-	if err != nil {
+	return Replace(path, func(w io.Writer) error { return f.write(w, docs, frames) })
+}
+
+// Replace puts what write writes in the place of the file path, as WriteFile
+// does.
+func Replace(path string, write func(io.Writer) error) error {
+	if err := replace(path, write); err != nil {
 		return fmt.Errorf("report: write %q: %w", path, err)
 	}
 	return nil

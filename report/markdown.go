@@ -132,4 +132,8 @@ var markdownEscapes = strings.NewReplacer(
 	"|", `\|`, "~", `\~`, "&", `\&`, "#", `\#`, "://", `\://`, "@", `\@`, "www.", `www\.`,
 )
 
+// EscapeMarkdown is text as Markdown that shows it as it is, but for what would
+// change how the text around it is shown.
+func EscapeMarkdown(s string) string { return escape(s) }
+
 func escape(s string) string { return markdownEscapes.Replace(clean(s, true)) }

@@ -88,7 +88,7 @@ func add[K ooni.Keys](m *measurements, keys K, input string, options []string, f
 	if m.err == nil {
 		m.err = err
 	}
-	m.lines = append(m.lines, m.scrub(escapeControls(line)))
+	m.lines = append(m.lines, m.scrub(EscapeControls(line)))
 }
 
 func duration(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }

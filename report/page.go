@@ -14,6 +14,7 @@ var templateFiles embed.FS
 // put into them.
 var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"clean": func(s string) string { return clean(s, true) },
+	"css":   func() template.CSS { return template.CSS(Stylesheet) }, //nolint:gosec // our own
 }).ParseFS(templateFiles, "templates/*.tmpl"))
 
 // render writes the page that a template makes of v.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // Saved are the results that a file holds: of measurements or of captures.
@@ -31,7 +32,8 @@ func (e *PositionError) Error() string {
 func (e *PositionError) Unwrap() error { return e.Err }
 
 // ReadSaved reads what --json and -o wrote: one object, several one behind
-// another, or an array of them. Keys that it does not know it passes over, for
+// another, or an array of them; or what rstprobe history --export wrote, of
+// which it takes the runs. Keys that it does not know it passes over, for
 // later versions may add some. An error says where; what was whole before it
 // is returned as well.
 func ReadSaved(r io.Reader) (Saved, error) {
@@ -72,8 +74,27 @@ func ReadSaved(r io.Reader) (Saved, error) {
 	return s, nil
 }
 
+// besides are the types of the lines that stand beside runs in an export of
+// the history. They hold no result of their own.
+var besides = []string{"change", "coverage", "rollup"}
+
 // add reads one result.
 func (s *Saved) add(raw json.RawMessage) error {
+	var line struct {
+		Type     string          `json:"type"`     // of a line of rstprobe history
+		Document json.RawMessage `json:"document"` // of a run in an export of it
+	}
+	if err := json.Unmarshal(raw, &line); err != nil {
+		return err
+	}
+	switch {
+	case line.Type == "run" && line.Document != nil:
+		raw = line.Document
+	case slices.Contains(besides, line.Type):
+		return nil
+	case line.Type == "period":
+		return errors.New("this is what report --from TIME wrote, which is made from the history each time: write report --from TIME again")
+	}
 	var head struct {
 		Version  *int            `json:"schema_version"`
 		Target   json.RawMessage `json:"target"`           // of a measurement

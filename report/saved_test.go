@@ -41,6 +41,11 @@ func TestReadSaved(t *testing.T) {
 		{"another version", `{"schema_version":2,"target":{}}`, [2]int{}, "line 1, column 1: schema_version is 2, and this rstprobe reads 1"},
 		{"other JSON", ` {"a":1}`, [2]int{}, "line 1, column 2: this is no result of rstprobe"},
 		{"a list of numbers", `[1]`, [2]int{}, "line 1, column"},
+		{"an export of the history", `{"type":"change","run":1}` + `{"type":"run","run":1,"document":` + doc + `}{"type":"rollup"}{"type":"coverage"}`, [2]int{1, 0}, ""},
+		{"a run within a run", `{"type":"run","document":{"type":"run","document":` + doc + `}}`, [2]int{}, "this is no result of rstprobe"},
+		{"an export without a run", `{"type":"change","run":1}`, [2]int{}, "there is no result in it"},
+		{"history without the evidence", `{"type":"run","run":1}`, [2]int{}, "this is no result of rstprobe"},
+		{"a period", `{"schema_version":1,"type":"period"}`, [2]int{}, "write report --from TIME again"},
 		{"no address", `{"schema_version":1,"target":{"ip":"here"}}`, [2]int{}, `unable to parse IP`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
