@@ -8,6 +8,7 @@ import (
 	"context"
 	_ "embed" // for the script
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -44,7 +45,7 @@ type Browser struct {
 
 	mu   sync.Mutex
 	seen []string // what went wrong since the page was opened
-	page string   // the only address that may be asked for
+	page string   // the only address that may be asked for, or with / at its end, the beginning of all
 }
 
 // View is how a page is shown.
@@ -102,7 +103,7 @@ func (b *Browser) note(event any) {
 	case *log.EventEntryAdded:
 		b.seen = append(b.seen, fmt.Sprintf("log: %s: %s", e.Entry.Level, e.Entry.Text))
 	case *network.EventRequestWillBeSent:
-		if e.Request.URL != b.page {
+		if e.Request.URL != b.page && !(strings.HasSuffix(b.page, "/") && strings.HasPrefix(e.Request.URL, b.page)) {
 			b.seen = append(b.seen, "request: "+e.Request.URL)
 		}
 	}
@@ -118,8 +119,29 @@ func (b *Browser) Show(t testing.TB, page []byte, v View) []string {
 	if err := os.WriteFile(file, page, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return b.look(t, "file://"+file, "file://"+file, v)
+}
+
+// Visit is Show for a page of a server, which may ask that server for more.
+func (b *Browser) Visit(t testing.TB, address string, v View) []string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.look(t, address, u.Scheme+"://"+u.Host+"/", v)
+}
+
+// look opens a page.
+func (b *Browser) look(t testing.TB, address, allowed string, v View) []string {
+	t.Helper()
+	// The page before may be in the middle of something; that is no flaw of
+	// this one.
+	if err := chromedp.Do(b.ctx, chromedp.Navigate("about:blank")); err != nil {
+		t.Fatalf("browsertest: leave the page before: %v", err)
+	}
 	b.mu.Lock()
-	b.seen, b.page = nil, "file://"+file
+	b.seen, b.page = nil, allowed
 	b.mu.Unlock()
 	scheme, media := "light", "screen"
 	if v.Dark {
@@ -134,7 +156,7 @@ func (b *Browser) Show(t testing.TB, page []byte, v View) []string {
 			Media:    media,
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
 		}),
-		chromedp.Navigate("file://"+file))
+		chromedp.Navigate(address))
 	if err != nil {
 		t.Fatalf("browsertest: open the page: %v", err)
 	}
@@ -151,6 +173,33 @@ func (b *Browser) Show(t testing.TB, page []byte, v View) []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return append(found, b.seen...)
+}
+
+// Wait returns once a JavaScript expression is true of the page that is open,
+// or of one that it leads to, and fails the test where that does not come.
+func (b *Browser) Wait(t testing.TB, expression string) {
+	t.Helper()
+	// The page itself says when: it is asked again before each of its frames.
+	script := fmt.Sprintf("new Promise(done => { const look = () => { if (%s) done(true); else requestAnimationFrame(look); }; look(); })", expression)
+	for {
+		_, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](script, chromedp.EvalAwaitPromise))
+		if err == nil {
+			return
+		}
+		if b.ctx.Err() != nil || !strings.Contains(err.Error(), "navigated") { // DevTools has no code for it
+			t.Fatalf("browsertest: wait for %s: %v", expression, err)
+		}
+	}
+}
+
+// Text is what a JavaScript expression gives for the page that is open.
+func (b *Browser) Text(t testing.TB, expression string) string {
+	t.Helper()
+	text, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](expression))
+	if err != nil {
+		t.Fatalf("browsertest: %s: %v", expression, err)
+	}
+	return text
 }
 
 // Picture is the page that is open, whole, as a PNG.

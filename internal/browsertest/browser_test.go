@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"image/png"
+	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -48,6 +51,37 @@ func TestShow(t *testing.T) {
 				t.Errorf("flaws %q, want none", got)
 			}
 		})
+	}
+}
+
+// TestVisit: a page of a server may ask that server for more, and nobody else;
+// what comes later is waited for.
+func TestVisit(t *testing.T) {
+	b := Open(t)
+	other := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(other.Close)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/good":
+			_, _ = w.Write(page("", `<p id="x">wait</p><script src="/later.js"></script>`))
+		case "/bad":
+			_, _ = w.Write(page("", `<p>hello</p><script src="`+other.URL+`/x.js"></script>`))
+		case "/later.js":
+			w.Header().Set("Content-Type", "text/javascript")
+			_, _ = w.Write([]byte(`setTimeout(() => { document.getElementById("x").textContent = "done"; }, 10);`))
+		}
+	}))
+	t.Cleanup(server.Close)
+	if flaws := b.Visit(t, server.URL+"/good", View{Width: 360}); len(flaws) > 0 {
+		t.Errorf("flaws %q, want none", flaws)
+	}
+	b.Wait(t, `document.getElementById("x").textContent === "done"`)
+	if got := b.Text(t, `document.getElementById("x").textContent`); got != "done" {
+		t.Errorf("text %q", got)
+	}
+	flaws := b.Visit(t, server.URL+"/bad", View{Width: 360})
+	if !slices.Contains(flaws, "request: "+other.URL+"/x.js") {
+		t.Errorf("flaws %q, want the request to somebody else", flaws)
 	}
 }
 

@@ -71,7 +71,7 @@
     const style = getComputedStyle(e), inSVG = e.ownerSVGElement;
     const ink = rgba(inSVG ? style.fill : style.color).slice(0, 3), paper = behind(e).slice(0, 3);
     const [a, b] = [light(ink), light(paper)].sort((x, y) => y - x);
-    const scale = inSVG ? inSVG.getBoundingClientRect().width / inSVG.viewBox.baseVal.width : 1;
+    const scale = inSVG && inSVG.viewBox.baseVal.width ? inSVG.getBoundingClientRect().width / inSVG.viewBox.baseVal.width : 1;
     const size = parseFloat(style.fontSize) * scale;
     const large = size >= 24 || size >= 18.66 && style.fontWeight >= 700;
     const ratio = (a + .05) / (b + .05);
