@@ -3,7 +3,9 @@ package config
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/token"
@@ -50,9 +52,41 @@ func (f *file) errorAt(at *token.Position, message string) error {
 		e.Line, e.Column = max(at.Line, 1), max(at.Column, 1)
 	}
 	if e.Line <= len(f.lines) {
-		e.excerpt = excerpt(f.lines[e.Line-1], e.Column)
+		e.excerpt = excerpt(f.open(e.Line), e.Column)
 	}
 	return e
+}
+
+// Conceal keeps the node out of the excerpts of errors, with whatever follows
+// it on its line: it is a secret.
+func (n Node) Conceal() {
+	if n.at == nil {
+		return
+	}
+	if n.file.secrets == nil {
+		n.file.secrets = map[int]int{}
+	}
+	if column, ok := n.file.secrets[n.at.Line]; !ok || n.at.Column < column {
+		n.file.secrets[n.at.Line] = n.at.Column
+	}
+}
+
+// secret is what may be one, in a file of which nobody can tell yet what it
+// says: an address may hold a password or a token, and so may what stands
+// behind a name that sounds like it.
+var secret = regexp.MustCompile(`https?://[^\s'",]+|(?i:authorization|token|secret|password|key)['"]?\s*:\s.+`)
+
+// open is a line, without what is secret in it.
+func (f *file) open(line int) string {
+	text := f.lines[line-1]
+	if column, ok := f.secrets[line]; ok {
+		runes := []rune(text)
+		return string(runes[:min(column-1, len(runes))]) + "***"
+	}
+	if f.parsed {
+		return text
+	}
+	return secret.ReplaceAllStringFunc(text, func(s string) string { return strings.Repeat("*", utf8.RuneCountInString(s)) })
 }
 
 // excerpt is a line of a file, indented, with a caret below a column. What

@@ -54,8 +54,10 @@ type Field struct {
 
 // file is what a node stands in.
 type file struct {
-	name  string
-	lines []string
+	name    string
+	lines   []string
+	parsed  bool        // it is YAML
+	secrets map[int]int // by line: the column from which on it is not shown
 }
 
 // Parse reads the one YAML document in text. Name is what errors call the
@@ -73,6 +75,7 @@ func Parse(name string, text []byte) (Node, error) {
 	if err != nil {
 		return Node{}, root.misread(err)
 	}
+	root.file.parsed = true
 	var docs []*ast.DocumentNode
 	for _, d := range parsed.Docs {
 		if d.Body != nil {

@@ -185,3 +185,38 @@ func FuzzParse(f *testing.F) {
 		_ = n.Errorf("wrong")
 	})
 }
+
+// TestConceal: what is secret is in no excerpt, and neither is an address, or
+// what has the name of a secret, in a file that cannot be read.
+func TestConceal(t *testing.T) {
+	t.Parallel()
+	n, err := Parse("w", []byte("a: {é: 1, url: 'https://x.example/sesame', timeout: 5}\nb: https://y.example/z"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner := n.Fields()[0].Value.Fields()
+	inner[1].Value.Conceal()
+	for _, tt := range []struct {
+		node Node
+		want string
+	}{
+		{inner[0].Value, "w:1:8: wrong\n    a: {é: 1, url: ***\n           ^"},
+		{inner[2].Value, "w:1:53: wrong\n    a: {é: 1, url: ***\n                      ^"},
+		{n.Fields()[1].Value, "w:2:4: wrong\n    b: https://y.example/z\n       ^"},
+	} {
+		if got := tt.node.Errorf("wrong").Error(); got != tt.want {
+			t.Errorf("got\n%s\nwant\n%s", got, tt.want)
+		}
+	}
+	for _, text := range []string{
+		"a: [https://x.example/sesame, b: }",
+		"headers:\n  Authorization: Bearer sesame: x",
+		`headers: {X-API-Key: "sesame`,
+		"headers: {Authorization: sesame, 'Authorization': sesame}",
+	} {
+		_, err = Parse("w", []byte(text))
+		if err == nil || strings.Contains(err.Error(), "sesame") || !strings.Contains(err.Error(), "****") {
+			t.Errorf("a file that is no YAML: %v", err)
+		}
+	}
+}
