@@ -215,6 +215,17 @@ func (m *Machine) turn(r Reading) {
 	m.Last, m.LastAt = r.Axes, r.At
 }
 
+// Doubt is the machine once it shows that our own network has failed. That may
+// have cut the last run short of what it would have found, so neither that
+// reading nor the next one makes a turn.
+func (m Machine) Doubt() Machine {
+	if last := len(m.Turns) - 1; last >= 0 && m.Turns[last].Equal(m.LastAt) {
+		m.Turns = slices.Clone(m.Turns[:last])
+	}
+	m.Last = Axes{}
+	return m
+}
+
 // flaps reports whether there were too many turns lately.
 func (m Machine) flaps(now time.Time, p Patience) bool {
 	return len(m.Turns) == flappingTurns && now.Sub(m.Turns[0]) <= p.Window

@@ -286,6 +286,31 @@ func TestOwnNetwork(t *testing.T) {
 	}
 }
 
+// TestDoubt: the reading before an outage of our own network and the one after
+// it make no turn; others do.
+func TestDoubt(t *testing.T) {
+	t.Parallel()
+	step := func(m Machine, minute int, a Axes) Machine {
+		r := sure(a)
+		r.At = start.Add(time.Duration(minute) * time.Minute)
+		m, _ = m.Step(question, r, patience, nil)
+		return m
+	}
+	m := step(step(Machine{}, 0, fine), 1, blocked)
+	turned := m.Turns
+	m = step(m, 2, fine).Doubt()
+	if diff := cmp.Diff(turned, m.Turns); diff != "" {
+		t.Errorf("turns once it is in doubt (-want +got):\n%s", diff)
+	}
+	m = step(m.Doubt(), 3, blocked)
+	if diff := cmp.Diff(turned, m.Turns); diff != "" {
+		t.Errorf("turns after the next reading (-want +got):\n%s", diff)
+	}
+	if m = step(m, 4, fine); len(m.Turns) != len(turned)+1 {
+		t.Errorf("turns %v, want one more than %v", m.Turns, turned)
+	}
+}
+
 // TestMachineSurvivesAStore: after any reading, the machine from its JSON goes
 // on as if nothing had happened.
 func TestMachineSurvivesAStore(t *testing.T) {
