@@ -2,12 +2,12 @@ package store
 
 import (
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/rstprobe/rstprobe/internal/watch/period"
 	"github.com/rstprobe/rstprobe/internal/watch/state"
 	"github.com/rstprobe/rstprobe/probe"
 	"github.com/rstprobe/rstprobe/report"
@@ -33,13 +33,11 @@ type Entry struct {
 	Verdict probe.Overall
 	Summary string
 	Lookup  string // why the name could not be resolved; "": it could
+	Trouble bool   // our own network was in trouble, to all that was known
 }
 
 // Change is a change and the run that made it sure.
-type Change struct {
-	Run int64
-	state.Change
-}
+type Change = period.Change
 
 // Checks are all checks that were ever watched, by name.
 func (s *Store) Checks() ([]Summary, error) {
@@ -71,59 +69,23 @@ func (s *Store) Checks() ([]Summary, error) {
 
 // Entries are the last runs of a check, the oldest first; at most limit.
 func (s *Store) Entries(check string, limit int) ([]Entry, error) {
-	rows, err := s.db.Query("SELECT id, started, ended, retest, verdict, summary, lookup FROM runs WHERE check_name = ? ORDER BY id DESC LIMIT ?", check, limit)
+	out, err := collect(rowsOf(s.db, scanEntry, selectEntry+"check_name = ? ORDER BY id DESC LIMIT ?", check, limit))
 	if err != nil {
 		return nil, fmt.Errorf("store: read runs of %s: %w", check, err)
 	}
-	defer rows.Close() //nolint:errcheck // only read
-	var out []Entry
-	for rows.Next() {
-		var e Entry
-		var started, ended int64
-		if err := rows.Scan(&e.ID, &started, &ended, &e.Retest, &e.Verdict, &e.Summary, &e.Lookup); err != nil {
-			return nil, fmt.Errorf("store: read runs of %s: %w", check, err)
-		}
-		e.Started, e.Took = timeOf(started), time.Duration(ended-started)*time.Microsecond
-		out = append(out, e)
-	}
 	slices.Reverse(out)
-	return out, rows.Err()
+	return out, nil
 }
 
 // Changes are the last changes of a check, the oldest first; at most limit.
 func (s *Store) Changes(check string, limit int) ([]Change, error) {
-	rows, err := s.db.Query("SELECT run, change FROM changes WHERE check_name = ? ORDER BY id DESC LIMIT ?", check, limit)
-	if err != nil {
-		return nil, fmt.Errorf("store: read changes of %s: %w", check, err)
-	}
-	defer rows.Close() //nolint:errcheck // only read
-	var out []Change
-	for rows.Next() {
-		var c Change
-		var text string
-		if err := rows.Scan(&c.Run, &text); err != nil {
-			return nil, fmt.Errorf("store: read changes of %s: %w", check, err)
-		}
-		if err := json.Unmarshal([]byte(text), &c.Change); err != nil {
-			return nil, fmt.Errorf("store: read changes of %s: %w", check, err)
-		}
-		out = append(out, c)
-	}
-	slices.Reverse(out)
-	return out, rows.Err()
+	return s.changes(check, "check_name = ? ORDER BY at DESC, id DESC LIMIT ?", check, limit)
 }
 
-// Document is the result of a run, with its evidence.
+// Document is the result of a run, with its evidence; ErrNoRun: there is none.
 func (s *Store) Document(run int64) (report.Document, error) {
-	var b []byte
-	if err := s.db.QueryRow("SELECT document FROM runs WHERE id = ?", run).Scan(&b); err != nil {
-		return report.Document{}, fmt.Errorf("store: read run %d: %w", run, err)
-	}
-	doc, err := decompress(b)
-	if err != nil {
-		return report.Document{}, fmt.Errorf("store: read run %d: %w", run, err)
-	}
-	return doc, nil
+	r, err := s.Run(run)
+	return r.Document, err
 }
 
 func timeOf(micro int64) time.Time { return time.UnixMicro(micro).UTC() }

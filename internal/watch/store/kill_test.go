@@ -2,16 +2,25 @@ package store
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/rstprobe/rstprobe/internal/watch/alert"
+	"github.com/rstprobe/rstprobe/internal/watch/period"
 	"github.com/rstprobe/rstprobe/internal/watch/state"
+	"github.com/rstprobe/rstprobe/report"
 )
 
 // asWriter is the environment variable that makes this test binary a process
@@ -29,7 +38,7 @@ func TestMain(m *testing.M) {
 }
 
 // write adds runs until the process is killed: run n has the state n, and
-// every seventh a change.
+// every seventh a change, of which somebody is to be told.
 func write(path string) error {
 	s, err := Open(path)
 	if err != nil {
@@ -46,10 +55,12 @@ func write(path string) error {
 	for {
 		n++
 		var changes []state.Change
+		var told []alert.Decision
 		if n%7 == 0 {
 			changes = append(changes, change(n))
+			told = append(told, decision("ops", "shop.example", alert.Firing, n))
 		}
-		if err := s.Add(run("shop", n, 5000), changes, after(n)); err != nil {
+		if err := s.Add(run("shop", n, 5000), changes, after(n), told...); err != nil {
 			return err
 		}
 		fmt.Println(n)
@@ -57,7 +68,8 @@ func write(path string) error {
 }
 
 // TestKilledAtAnyMoment: what a process has acknowledged is there after it was
-// killed, and a run is there with its changes and its state or not at all.
+// killed, and a run is there with its changes, its state and its part of the
+// roll-ups or not at all.
 func TestKilledAtAnyMoment(t *testing.T) {
 	t.Parallel()
 	self, err := os.Executable()
@@ -132,7 +144,50 @@ func inspect(t *testing.T, s *Store, acknowledged int) {
 	if c.Changes != c.Runs/7 || tested(c.State) != c.Runs {
 		t.Errorf("%d runs with %d changes and the state after run %d", c.Runs, c.Changes, tested(c.State))
 	}
+	inspectRollups(t, s)
+	if n, err := s.Pending("ops"); n != c.Changes || err != nil {
+		t.Errorf("%d alerts to send of %d changes, %v", n, c.Changes, err)
+	}
 	if doc, err := s.Document(int64(c.Runs)); err != nil || doc.RunID != fmt.Sprint("run ", c.Runs) {
 		t.Errorf("the last document is that of %s, %v", doc.RunID, err)
+	}
+}
+
+// inspectRollups requires what is kept when the runs go to say what they say.
+func inspectRollups(t *testing.T, s *Store) {
+	t.Helper()
+	want := map[time.Time]period.Tally{}
+	told := time.Time{}
+	for r, err := range s.EachRun("shop", start, forever) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc, err := report.Read(bytes.NewReader(r.Document))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := int(r.ID)
+		raw := Run{Check: "shop", Started: r.Started, Ended: r.Started.Add(r.Took), Retest: r.Retest, Document: doc}
+		hour := r.Started.Truncate(time.Hour)
+		want[hour] = want[hour].Plus(tally(raw, after(n)))
+		if n%5 != 0 {
+			told = raw.Ended
+		}
+	}
+	hours, err := s.Hours("shop", start, forever)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[time.Time]period.Tally{}
+	for _, h := range hours {
+		got[h.Start] = h.Tally
+	}
+	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+		t.Errorf("roll-ups (-what the runs say +what is kept):\n%s", diff)
+	}
+	for c, err := range s.Coverage("shop", start, forever) {
+		if err != nil || c.Kind == Told && !c.To.Equal(told) {
+			t.Errorf("coverage %+v, %v; want it told until %v", c, err, told)
+		}
 	}
 }

@@ -17,12 +17,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver
 
+	"github.com/rstprobe/rstprobe/internal/watch/alert"
 	"github.com/rstprobe/rstprobe/internal/watch/state"
 	"github.com/rstprobe/rstprobe/report"
 )
@@ -43,7 +45,9 @@ type Run struct {
 	Started  time.Time // microseconds
 	Ended    time.Time // likewise
 	Retest   bool
-	Lookup   string // why the name could not be resolved; "": it could
+	Interval time.Duration // from the beginning of a run to that of the next one; not kept
+	Trouble  bool          // our own network was in trouble, to all that was known
+	Lookup   string        // why the name could not be resolved; "": it could
 	Document report.Document
 }
 
@@ -142,8 +146,9 @@ func (s *Store) migrate() error {
 // Close ends the use of the database.
 func (s *Store) Close() error { return s.db.Close() }
 
-// Add keeps a run, what it made sure, and the state of its check after it.
-func (s *Store) Add(r Run, changes []state.Change, after state.Machines) (err error) {
+// Add keeps a run, what it made sure, the state of its check after it, and who
+// is to be told what of it.
+func (s *Store) Add(r Run, changes []state.Change, after state.Machines, decisions ...alert.Decision) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("store: add a run of %s: %w", r.Check, err)
@@ -163,8 +168,8 @@ func (s *Store) Add(r Run, changes []state.Change, after state.Machines) (err er
 	}
 	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
 	v := r.Document.Verdict
-	added, err := tx.Exec("INSERT INTO runs (check_name, started, ended, retest, verdict, summary, lookup, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-		r.Check, r.Started.UnixMicro(), r.Ended.UnixMicro(), r.Retest, v.Outcome, v.Summary, r.Lookup, document)
+	added, err := tx.Exec("INSERT INTO runs (check_name, started, ended, retest, verdict, summary, lookup, trouble, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		r.Check, r.Started.UnixMicro(), r.Ended.UnixMicro(), r.Retest, v.Outcome, v.Summary, r.Lookup, r.Trouble, document)
 	if err != nil {
 		return err
 	}
@@ -177,11 +182,21 @@ func (s *Store) Add(r Run, changes []state.Change, after state.Machines) (err er
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec("INSERT INTO changes (check_name, at, run, change) VALUES (?, ?, ?, ?)", r.Check, c.At.UnixMicro(), id, string(b)); err != nil {
+		if _, err := tx.Exec("INSERT INTO changes (check_name, question, at, run, change) VALUES (?, ?, ?, ?, ?)",
+			r.Check, c.Question.String(), c.At.UnixMicro(), id, string(b)); err != nil {
 			return err
 		}
 	}
+	if err := rollUp(tx, r, after); err != nil {
+		return err
+	}
+	if err := cover(tx, r, after); err != nil {
+		return err
+	}
 	if _, err := tx.Exec("INSERT OR REPLACE INTO states (check_name, state) VALUES (?, ?)", r.Check, string(machines)); err != nil {
+		return err
+	}
+	if err := tell(tx, id, decisions); err != nil {
 		return err
 	}
 	return tx.Commit()
@@ -226,9 +241,18 @@ func compress(doc report.Document) ([]byte, error) {
 }
 
 func decompress(b []byte) (report.Document, error) {
-	r, err := gzip.NewReader(bytes.NewReader(b))
+	text, err := plain(b)
 	if err != nil {
 		return report.Document{}, err
 	}
-	return report.Read(r)
+	return report.Read(bytes.NewReader(text))
+}
+
+// plain is the JSON of a document.
+func plain(b []byte) ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
 }

@@ -20,6 +20,8 @@ import (
 	"github.com/rstprobe/rstprobe/report"
 )
 
+const day = 24 * time.Hour
+
 var start = time.Date(2026, 1, 2, 3, 4, 5, 678000, time.UTC)
 
 func opened(t *testing.T, path string) *Store {
@@ -44,18 +46,34 @@ func run(check string, n, size int) Run {
 	for i := range noise {
 		noise[i] = "0123456789abcdef"[rng.IntN(16)]
 	}
-	return Run{
-		Check: check, Started: at, Ended: at.Add(time.Second), Retest: n%2 == 1, Lookup: "",
+	r := Run{
+		Check: check, Started: at, Ended: at.Add(time.Second), Retest: n%2 == 1, Interval: time.Minute,
 		Document: report.Document{
-			SchemaVersion: report.SchemaVersion, RunID: fmt.Sprint("run ", n), StartedAt: at, DurationMS: 1000, Version: string(noise),
-			Verdict: report.Verdict{Outcome: probe.Clean, Summary: fmt.Sprint("run ", n)},
+			SchemaVersion: report.SchemaVersion, RunID: fmt.Sprint("run ", n), StartedAt: at, DurationMS: float64(1000 + n), Version: string(noise),
+			Verdict: report.Verdict{Outcome: probe.Clean, Summary: fmt.Sprint("run ", n)}, PacketsSent: n,
+			Tests: report.List[report.Test]{{
+				Kind: sni.Kind, Name: sni.Name, Outcome: probe.OK, Stage: probe.StageData, Counts: report.Counts{ControlTotal: 2},
+			}},
 		},
 	}
+	if n%3 == 0 {
+		r.Document.Verdict.Outcome = probe.Interference
+		t := &r.Document.Tests[0]
+		t.Outcome, t.Trigger, t.Author = probe.Reset, probe.TriggerSNI, probe.InPath
+		t.Location = &report.Location{AfterTTL: 3, AtTTL: 4, AtIP: netip.MustParseAddr("10.9.3.2")}
+	}
+	return r
 }
 
-// after is a state that tells run n.
+var sni = state.Question{Kind: probe.SNI, Name: "shop.example"}
+
+// after is a state that tells run n, which told nothing itself if 5 divides n.
 func after(n int) state.Machines {
-	return state.Machines{{Kind: probe.SNI, Name: "shop.example"}: {Since: start, Candidate: &state.Candidate{Tested: n}}}
+	m := state.Machine{Since: start, Candidate: &state.Candidate{Tested: n}}
+	if n%5 != 0 {
+		m.LastAt = start.Add(time.Duration(n)*time.Minute + time.Second)
+	}
+	return state.Machines{sni: m}
 }
 
 func tested(m state.Machines) int {
@@ -67,7 +85,7 @@ func tested(m state.Machines) int {
 
 func change(n int) state.Change {
 	return state.Change{
-		Question: state.Question{Kind: probe.SNI, Name: "shop.example"}, Since: start, At: start.Add(time.Duration(n) * time.Minute),
+		Question: sni, Since: start, At: start.Add(time.Duration(n) * time.Minute),
 		Axes: []state.Axis{state.Outcome}, From: state.Axes{Outcome: probe.OK},
 		To: state.Axes{Outcome: probe.Reset, Place: state.Place{AfterTTL: 3, AtTTL: 4, AtIP: netip.MustParseAddr("10.9.3.2")}},
 	}
@@ -105,8 +123,8 @@ func TestWhatIsAddedCanBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Summary{
-		{Check: "other", Runs: 1, First: start.Add(3 * time.Minute), Last: start.Add(3 * time.Minute), Verdict: probe.Clean, State: after(3)},
-		{Check: "shop", Runs: 10, First: start, Last: start.Add(9 * time.Minute), Verdict: probe.Clean, Changes: 1, State: after(9)},
+		{Check: "other", Runs: 1, First: start.Add(3 * time.Minute), Last: start.Add(3 * time.Minute), Verdict: probe.Interference, State: after(3)},
+		{Check: "shop", Runs: 10, First: start, Last: start.Add(9 * time.Minute), Verdict: probe.Interference, Changes: 1, State: after(9)},
 	}
 	if diff := cmp.Diff(want, checks, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
 		t.Errorf("checks (-want +got):\n%s", diff)
@@ -115,7 +133,7 @@ func TestWhatIsAddedCanBeRead(t *testing.T) {
 	if err != nil || len(entries) != 2 {
 		t.Fatalf("entries %v, %v", entries, err)
 	}
-	if diff := cmp.Diff(Entry{ID: 10, Started: start.Add(9 * time.Minute), Took: time.Second, Retest: true, Verdict: probe.Clean, Summary: "run 9"}, entries[1]); diff != "" {
+	if diff := cmp.Diff(Entry{ID: 10, Started: start.Add(9 * time.Minute), Took: time.Second, Retest: true, Verdict: probe.Interference, Summary: "run 9"}, entries[1]); diff != "" {
 		t.Errorf("last entry (-want +got):\n%s", diff)
 	}
 	doc, err := r.Document(entries[1].ID)
@@ -123,7 +141,7 @@ func TestWhatIsAddedCanBeRead(t *testing.T) {
 		t.Errorf("document %v, %v", doc.RunID, err)
 	}
 	changes, err := r.Changes("shop", 10)
-	if diff := cmp.Diff([]Change{{5, change(4)}}, changes, cmpopts.EquateComparable(netip.Addr{})); diff != "" || err != nil {
+	if diff := cmp.Diff([]Change{{Run: 5, Change: change(4)}}, changes, cmpopts.EquateComparable(netip.Addr{})); diff != "" || err != nil {
 		t.Errorf("changes, %v (-want +got):\n%s", err, diff)
 	}
 }
@@ -153,7 +171,7 @@ func TestTrimByAge(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	n, err := s.Trim(t.Context(), start.Add(1100*time.Minute), 1<<40)
+	n, err := s.Trim(t.Context(), Keep{Now: start.Add(1100 * time.Minute), Rollups: 400 * day, Bytes: 1 << 40})
 	if n != 1100 || err != nil {
 		t.Errorf("%d deleted, %v; want 1100", n, err)
 	}
@@ -175,7 +193,7 @@ func TestTrimBySize(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.Trim(t.Context(), start, limit); err != nil {
+	if _, err := s.Trim(t.Context(), Keep{Now: start, Rollups: 400 * day, Bytes: limit}); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(path)
@@ -194,7 +212,7 @@ func TestTrimBySize(t *testing.T) {
 		t.Errorf("left: %+v, %v", checks, err)
 	}
 	// With no run left, changes go; the state stays.
-	if _, err := s.Trim(t.Context(), start, 1); err != nil {
+	if _, err := s.Trim(t.Context(), Keep{Now: start, Rollups: 400 * day, Bytes: 1}); err != nil {
 		t.Fatal(err)
 	}
 	if checks, err = s.Checks(); err != nil || checks[0].Runs+checks[0].Changes != 0 || tested(checks[0].State) != 399 {
