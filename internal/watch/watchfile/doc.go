@@ -11,22 +11,27 @@ import (
 	"time"
 
 	"github.com/rstprobe/rstprobe/internal/diagnosis"
+	"github.com/rstprobe/rstprobe/internal/watch/alert"
 	"github.com/rstprobe/rstprobe/probe"
 )
 
 // File is what a file says, with the defaults filled in.
 type File struct {
-	Listen      netip.AddrPort // of the HTTP server; always loopback
-	Store       string         // path of the database
-	Concurrency int            // runs at a time: 1 … MaxConcurrency
+	Listen      netip.AddrPort // of the HTTP server
+	HTTP        HTTP
+	Store       string // path of the database
+	Concurrency int    // runs at a time: 1 … MaxConcurrency
 	Retention   Retention
 	Checks      []Check // in the order of the file; at least one
+	ExternalURL string  // at which people reach the pages; "": not known
+	Alerts      []alert.Receiver
 }
 
 // Retention bounds what is kept.
 type Retention struct {
-	Age   time.Duration // runs that are older go
-	Bytes int64         // the oldest runs go until the database is no larger
+	Age     time.Duration // runs that are older go
+	Rollups time.Duration // roll-ups that are older go
+	Bytes   int64         // the oldest runs and roll-ups go until the database is no larger
 }
 
 // Check is one thing that is watched.
@@ -65,9 +70,10 @@ type Ask func(t Tests, target probe.Target, controls []string) ([]diagnosis.Ques
 const (
 	DefaultListen      = "127.0.0.1:9315"
 	DefaultStore       = "rstprobe.db"
-	DefaultConcurrency = 4                   // runs wait more than they send
-	DefaultAge         = 30 * 24 * time.Hour // a month, to compare with the one before
-	DefaultBytes       = 1 << 30             // about 300,000 runs of 3 KB
+	DefaultConcurrency = 4                    // runs wait more than they send
+	DefaultAge         = 30 * 24 * time.Hour  // a month, to compare with the one before
+	DefaultRollups     = 400 * 24 * time.Hour // a year, to compare with the one before
+	DefaultBytes       = 1 << 30              // about 300,000 runs of 3 KB
 	DefaultInterval    = 5 * time.Minute
 	DefaultJitter      = 0.2 // a strict period is a fingerprint
 	DefaultConfirm     = 3

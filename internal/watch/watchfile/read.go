@@ -26,18 +26,24 @@ func Read(name string, r io.Reader, ask Ask) (File, error) {
 	}
 	f := File{
 		Listen: netip.MustParseAddrPort(DefaultListen), Store: DefaultStore, Concurrency: DefaultConcurrency,
-		Retention: Retention{Age: DefaultAge, Bytes: DefaultBytes},
+		Retention: Retention{Age: DefaultAge, Rollups: DefaultRollups, Bytes: DefaultBytes}, HTTP: HTTP{Modules: defaultModules()},
 	}
 	template := Check{Interval: DefaultInterval, Jitter: DefaultJitter, Confirm: DefaultConfirm, Of: -1, Retest: defaultRetest}
-	checks := root
-	err = keys{
+	checks, alerts := root, config.Node{}
+	for _, field := range root.Fields() {
+		if field.Key.Text() != "checks" { // whatever else is wrong, the name of alerts itself included
+			conceal(field.Value, false)
+		}
+	}
+	err = f.HTTP.httpKeys().with(keys{
 		"listen":      scalar(f.setListen),
 		"store":       scalar(f.setStore),
 		"concurrency": integer(&f.Concurrency, 1, MaxConcurrency),
 		"retention": func(n config.Node) error {
 			return keys{
-				"age":   duration(&f.Retention.Age, minAge, maxAge),
-				"bytes": size(&f.Retention.Bytes, minBytes, maxBytes),
+				"age":     duration(&f.Retention.Age, minAge, maxAge),
+				"rollups": duration(&f.Retention.Rollups, minAge, maxAge),
+				"bytes":   size(&f.Retention.Bytes, minBytes, maxBytes),
 			}.read(n, "retention")
 		},
 		"defaults": func(n config.Node) error { return pace(&template).read(n, "defaults") },
@@ -45,7 +51,12 @@ func Read(name string, r io.Reader, ask Ask) (File, error) {
 			checks = n // which the defaults may follow
 			return nil
 		},
-	}.read(root, "the file")
+		"external_url": scalar(f.setExternalURL),
+		"alerts": func(n config.Node) error {
+			alerts = n // which the checks may follow
+			return nil
+		},
+	}).read(root, "the file")
 	if err != nil {
 		return File{}, err
 	}
@@ -65,18 +76,18 @@ func Read(name string, r io.Reader, ask Ask) (File, error) {
 		}
 		f.Checks = append(f.Checks, c)
 	}
+	if err := f.readAlerts(alerts); err != nil {
+		return File{}, err
+	}
 	return f, nil
 }
 
-// setListen takes loopback addresses only: nothing that the server offers asks
-// who is there.
+// setListen takes addresses, not names: which addresses a name has is not for
+// the resolver to say.
 func (f *File) setListen(s string) error {
 	a, err := netip.ParseAddrPort(s)
 	if err != nil {
-		return fmt.Errorf("%q: write an address and a port, such as %s", s, DefaultListen)
-	}
-	if !a.Addr().Unmap().IsLoopback() {
-		return fmt.Errorf("%s is not an address of this machine alone, and whoever reaches the server is not asked who they are: write %s, and put a proxy that asks in front", a.Addr(), DefaultListen)
+		return fmt.Errorf("%q: write an address and a port, such as %s or [::]:9315", s, DefaultListen)
 	}
 	f.Listen = a
 	return nil
@@ -129,7 +140,7 @@ func readCheck(n config.Node, c Check, ask Ask) (Check, error) {
 		"sni":             names(&tests.SNI),
 		"host":            names(&tests.Host),
 		"control":         list(scalar(func(s string) error { return addName(&c.Controls, s) })),
-		"control_address": scalar(c.setControlAddress),
+		"control_address": scalar(setControlAddress(&c.ControlAddress)),
 		"labels":          c.readLabels,
 	}).read(n, "a check")
 	if err != nil {
@@ -173,13 +184,18 @@ func finish(n config.Node, c Check, tests Tests, ask Ask) (Check, error) {
 	return c, nil
 }
 
-func (c *Check) setName(s string) error {
-	if s == "" || utf8.RuneCountInString(s) > MaxName || strings.TrimSpace(s) != s ||
-		strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }) {
-		return fmt.Errorf("%q: write a name of 1 to %d printable characters", s, MaxName)
+func (c *Check) setName(s string) error { return printable(&c.Name)(s) }
+
+// printable reads a name that people and metrics go by.
+func printable(to *string) func(string) error {
+	return func(s string) error {
+		if s == "" || utf8.RuneCountInString(s) > MaxName || strings.TrimSpace(s) != s ||
+			strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }) {
+			return fmt.Errorf("%q: write a name of 1 to %d printable characters", s, MaxName)
+		}
+		*to = s
+		return nil
 	}
-	c.Name = s
-	return nil
 }
 
 func (c *Check) setTarget(s string) (err error) {
@@ -187,37 +203,45 @@ func (c *Check) setTarget(s string) (err error) {
 	return err
 }
 
-func (c *Check) setControlAddress(s string) error {
-	ip, err := netip.ParseAddr(strings.Trim(s, "[]"))
-	if err != nil || !probe.OneHost(ip) {
-		return fmt.Errorf("%q is not the address of a host: write one such as 192.0.2.1 or 2001:db8::1", s)
+func setControlAddress(to *netip.Addr) func(string) error {
+	return func(s string) error {
+		ip, err := netip.ParseAddr(strings.Trim(s, "[]"))
+		if err != nil || !probe.OneHost(ip) {
+			return fmt.Errorf("%q is not the address of a host: write one such as 192.0.2.1 or 2001:db8::1", s)
+		}
+		*to = ip.Unmap()
+		return nil
 	}
-	c.ControlAddress = ip.Unmap()
-	return nil
 }
 
 // labelName is what Prometheus allows, without the names that it keeps for
 // itself; "check" is ours.
 var labelName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_]*$`)
 
-func (c *Check) readLabels(n config.Node) error {
+func (c *Check) readLabels(n config.Node) (err error) {
+	c.Labels, err = readLabels(n, "check", "target")
+	return err
+}
+
+// readLabels reads labels other than those that are taken.
+func readLabels(n config.Node, taken ...string) (map[string]string, error) {
 	if n.Kind() != config.Map {
-		return n.Errorf("labels has keys and values: write one NAME: VALUE per line")
+		return nil, n.Errorf("labels has keys and values: write one NAME: VALUE per line")
 	}
-	c.Labels = map[string]string{}
+	out := map[string]string{}
 	for _, f := range n.Fields() {
 		name := f.Key.Text()
 		switch {
-		case !labelName.MatchString(name) || name == "check" || name == "target":
-			return f.Key.Errorf("%q cannot be a label: write letters, digits and _, but not check or target", name)
+		case !labelName.MatchString(name) || slices.Contains(taken, name):
+			return nil, f.Key.Errorf("%q cannot be a label: write letters, digits and _, but not %s", name, strings.Join(taken, " or "))
 		case f.Value.Kind() != config.Scalar:
-			return f.Value.Errorf("a label is one text")
-		case len(c.Labels) == maxLabels:
-			return f.Key.Errorf("more than %d labels", maxLabels)
+			return nil, f.Value.Errorf("a label is one text")
+		case len(out) == maxLabels:
+			return nil, f.Key.Errorf("more than %d labels", maxLabels)
 		}
-		c.Labels[name] = f.Value.Text()
+		out[name] = f.Value.Text()
 	}
-	return nil
+	return out, nil
 }
 
 // names reads sni or host: true for the target's own name, false for none, or

@@ -41,13 +41,14 @@ func TestThreeLines(t *testing.T) {
 	got, err := Read("watch.yaml", strings.NewReader("checks:\n  - name: shop\n    target: shop.example:443\n"), asked)
 	want := File{
 		Listen: netip.MustParseAddrPort("127.0.0.1:9315"), Store: "rstprobe.db", Concurrency: 4,
-		Retention: Retention{Age: 30 * 24 * time.Hour, Bytes: 1 << 30},
+		Retention: Retention{Age: 30 * 24 * time.Hour, Rollups: 400 * 24 * time.Hour, Bytes: 1 << 30},
+		HTTP:      HTTP{Modules: defaultModules()},
 		Checks: []Check{{
 			Name: "shop", Target: probe.Target{Input: "shop.example:443", Host: "shop.example", Name: "shop.example", Port: 443},
 			Interval: 5 * time.Minute, Jitter: 0.2, Confirm: 3, Of: 4, Retest: []time.Duration{3 * time.Second, 30 * time.Second, 200 * time.Second},
 		}},
 	}
-	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{})); diff != "" || err != nil {
+	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{})); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
@@ -74,11 +75,29 @@ defaults: {interval: 1d, jitter: 0%, confirm: 0, retest: 1m}
 listen: "[::1]:9000"
 store: /var/lib/rstprobe/rstprobe.db
 concurrency: 2
-retention: {age: 90d, bytes: 500 MiB}
+hosts: [Watch.example, "[2001:db8::9]"]
+token_file: /run/token
+web_config: web.yml
+modules:
+  both: {syn: true, sni: true, host: [a.example], control: b.example, control_address: "2001:db8::8", timeout: 5s}
+  syn:
+probe: {allow: ["*.example:8443", 192.0.2.0/24]}
+retention: {age: 90d, rollups: 800d, bytes: 500 MiB}
 `), asked)
 	want := File{
 		Listen: netip.MustParseAddrPort("[::1]:9000"), Store: "/var/lib/rstprobe/rstprobe.db", Concurrency: 2,
-		Retention: Retention{Age: 90 * 24 * time.Hour, Bytes: 500 << 20},
+		Retention: Retention{Age: 90 * 24 * time.Hour, Rollups: 800 * 24 * time.Hour, Bytes: 500 << 20},
+		HTTP: HTTP{
+			Hosts: []string{"watch.example", "2001:db8::9"}, TokenFile: "/run/token", WebConfig: "web.yml",
+			Modules: map[string]Module{
+				"both": {
+					Tests:    Tests{SYN: true, SNI: Names{Own: true}, Host: Names{Names: []string{"a.example"}}},
+					Controls: []string{"b.example"}, ControlAddress: netip.MustParseAddr("2001:db8::8"), Timeout: 5 * time.Second,
+				},
+				"syn": {Tests: Tests{SYN: true}}, "sni_check": {Tests: Tests{SNI: Names{Own: true}}},
+			},
+			Allow: []Pattern{{Name: "*.example", Port: 8443}, {Net: netip.MustParsePrefix("192.0.2.0/24"), Port: 443}},
+		},
 		Checks: []Check{{
 			Name:      "shop",
 			Target:    probe.Target{Input: "shop.example:443@192.0.2.7", Host: "shop.example", Name: "shop.example", Port: 443, IP: netip.MustParseAddr("192.0.2.7")},
@@ -90,7 +109,7 @@ retention: {age: 90d, bytes: 500 MiB}
 			Interval: 24 * time.Hour, Retest: []time.Duration{time.Minute},
 		}},
 	}
-	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{})); diff != "" || err != nil {
+	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{})); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }
@@ -104,9 +123,19 @@ func TestWhatIsWrongIsShownInPlace(t *testing.T) {
 		{"checks: []", "w:1:9: there is no check"},
 		{"checks: shop.example", "w:1:9: there is no check"},
 		{"- shop.example", "w:1:1: the file has keys and values"},
-		{"chekcs: []", `w:1:1: the file has no key "chekcs": write one of checks, concurrency, defaults, listen, retention, store`},
-		{check + "listen: 0.0.0.0:9315", "w:3:9: 0.0.0.0 is not an address of this machine alone"},
+		{"chekcs: []", `w:1:1: the file has no key "chekcs": write one of alerts, checks, `},
 		{check + "listen: localhost", `w:3:9: "localhost": write an address and a port`},
+		{check + "listen: :9315", `w:3:9: ":9315": write an address and a port`},
+		{check + "hosts: [https://watch.example]", `w:3:9: "https://watch.example": write a name or an address`},
+		{check + "token_file: ''", `w:3:13: "": write the path of a file`},
+		{check + "probe: {allow: ['*']}", `w:3:17: "*": write shop.example, *.example`},
+		{check + "probe: {allow: [0.0.0.0/0]}", "a network as wide as that is nobody's"},
+		{check + "modules: [syn]", "w:3:10: modules has names and what they ask"},
+		{check + "modules: {a b: {syn: true}}", `w:3:11: "a b" cannot be the name of a module`},
+		{check + "modules: {mine: {}}", "w:3:17: the module asks nothing"},
+		{check + "modules: {mine:}", "the module asks nothing"},
+		{check + "modules: {mine: {sni: false}}", "the module asks nothing"},
+		{check + "modules: {mine: {syn: true, timeout: 1h}}", "write a time from 100ms to 2m0s"},
 		{check + "store: ''", `w:3:8: "": write the path of a file`},
 		{check + "concurrency: 0", `w:3:14: "0": write a number from 1 to 64`},
 		{check + "retention: {age: 1s}", `w:3:18: "1s": write a time from 1h0m0s to`},
@@ -165,7 +194,7 @@ func TestDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for prefix, text := range map[string]string{"": "x: 1", "retention: ": "retention: {x: 1}", "of a check": "checks: [{x: 1}]"} {
+	for prefix, text := range map[string]string{"": "x: 1", "retention: ": "retention: {x: 1}", "probe: ": "probe: {x: 1}", "modules: NAME: ": "modules: {m: {x: 1}}", "of a check": "checks: [{x: 1}]"} {
 		for _, k := range keysOf(t, text) {
 			if prefix != "of a check" {
 				k = prefix + k
