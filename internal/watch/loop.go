@@ -34,11 +34,11 @@ func (l *loop) run(ctx context.Context) {
 	at, retest := time.Now().Add(table.Phase()%soon), false
 	slot := table.At(at) // the one of the run that is next, or was last
 	for l.sleep(ctx, at) {
-		if !l.take(ctx) {
+		if !l.watcher.take(ctx, l.stop, c.Target.Host) {
 			return
 		}
 		due := l.watcher.measure(ctx, c, at, retest)
-		l.give()
+		l.watcher.give(c.Target.Host)
 		next, missed := table.Next(time.Now(), slot)
 		if missed > 0 {
 			l.watcher.missed(c.Name, missed)
@@ -83,31 +83,4 @@ func (l *loop) ended(ctx context.Context) bool {
 	default:
 		return false
 	}
-}
-
-// take waits for the target to be free, and then for one of the watcher's
-// slots; false: the loop is to end.
-func (l *loop) take(ctx context.Context) bool {
-	target := l.watcher.target(l.check)
-	select {
-	case target <- struct{}{}:
-	case <-l.stop:
-		return false
-	case <-ctx.Done():
-		return false
-	}
-	select {
-	case l.watcher.slots <- struct{}{}:
-		return true
-	case <-l.stop:
-	case <-ctx.Done():
-	}
-	<-target
-	return false
-}
-
-// give frees what take took.
-func (l *loop) give() {
-	<-l.watcher.slots
-	<-l.watcher.target(l.check)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rstprobe/rstprobe/internal/watch/alert"
 	"github.com/rstprobe/rstprobe/internal/watch/state"
 	"github.com/rstprobe/rstprobe/internal/watch/store"
 	"github.com/rstprobe/rstprobe/internal/watch/watchfile"
@@ -20,7 +21,7 @@ func (w *Watcher) measure(ctx context.Context, c watchfile.Check, at time.Time, 
 	m := w.cfg.Measure(ctx, c)
 	run := store.Run{
 		Check: c.Name, Started: started.Round(0).Truncate(time.Microsecond), Ended: time.Now().Round(0).Truncate(time.Microsecond),
-		Retest: retest, Lookup: m.Lookup, Document: m.Document,
+		Retest: retest, Interval: c.Interval, Lookup: m.Lookup, Document: m.Document,
 	}
 
 	w.mu.Lock()
@@ -31,12 +32,16 @@ func (w *Watcher) measure(ctx context.Context, c watchfile.Check, at time.Time, 
 	}
 	before := w.known[c.Name]
 	after, changes := w.judge(c, run)
+	run.Trouble = w.trouble != nil && *w.trouble
 	w.known[c.Name] = after
 	w.keep(run, changes, after)
 	w.cfg.Observer.Ran(run, started.Sub(at), changes)
 	w.cfg.Observer.Known(c.Name, after)
-	w.log(run, changes) // last: who reads of it finds the metrics in accord
-	w.suspect(c.Name, before, after)
+	w.logRun(run, started.Sub(at)) // last: who reads of it finds the metrics in accord
+	for _, change := range changes {
+		w.logChange(run, change)
+	}
+	w.logSuspicion(c.Name, before, after)
 	for _, machine := range after {
 		if d := machine.Due(); !d.IsZero() && (due.IsZero() || d.Before(due)) {
 			due = d
@@ -47,23 +52,23 @@ func (w *Watcher) measure(ctx context.Context, c watchfile.Check, at time.Time, 
 
 // judge takes what a run shows.
 func (w *Watcher) judge(c watchfile.Check, run store.Run) (state.Machines, []state.Change) {
-	after := current(c, w.known[c.Name])
 	if run.Document.Interrupted { // and so is the program
-		return after, nil
+		return current(c, w.known[c.Name]), nil
 	}
-	w.network.Note(c.Name, run.Ended, state.Life(run.Document))
+	life := state.Life(run.Document)
+	w.network.Note(c.Name, run.Ended, life)
 	if trouble := w.network.Trouble(w.watched); w.trouble == nil || *w.trouble != trouble {
-		if trouble {
-			w.cfg.Log.Warn("nothing answers any check: our own network is in trouble, and no change is believed until it is not")
-		} else if w.trouble != nil {
-			w.cfg.Log.Info("our own network works again")
-		}
-		w.trouble = &trouble
+		w.logNetwork(trouble, run.Ended)
+		w.networkTurned(trouble, run.Ended)
 		w.cfg.Observer.Network(trouble)
 	}
+	after := current(c, w.known[c.Name])
 	p := state.Patience{Confirm: c.Confirm, Of: c.Of, Retest: c.Retest, Window: flappingSlots * c.Interval}
 	var changes []state.Change
 	readings := state.Readings(run.Document, run.Ended)
+	if life && run.Started.Before(w.healed) { // a part of it was made while nothing answered
+		readings = nil
+	}
 	for _, q := range c.Questions {
 		key := state.Question{Kind: q.Kind, Name: q.Name}
 		r, ok := readings[key]
@@ -79,10 +84,30 @@ func (w *Watcher) judge(c watchfile.Check, run store.Run) (state.Machines, []sta
 	return after, changes
 }
 
+// networkTurned notes that our own network has failed, or works again.
+func (w *Watcher) networkTurned(trouble bool, at time.Time) {
+	switch {
+	case trouble:
+		for name, machines := range w.known {
+			doubted := state.Machines{}
+			for q, m := range machines {
+				doubted[q] = m.Doubt()
+			}
+			w.known[name] = doubted
+		}
+	case w.trouble != nil:
+		w.healed = at
+	}
+	w.trouble = &trouble
+}
+
 // keep stores a run, with the changes that could not be stored before.
 func (w *Watcher) keep(run store.Run, changes []state.Change, after state.Machines) {
 	all := slices.Concat(w.unsaved[run.Check], changes)
-	if err := w.cfg.Store.Add(run, all, after); err != nil {
+	err := w.cfg.Alerts.Tell(run.Check, run.Ended, after, w.ours(run), func(told []alert.Decision) error {
+		return w.cfg.Store.Add(run, all, after, told...)
+	})
+	if err != nil {
 		w.unsaved[run.Check] = all
 		w.cfg.Log.Error("a run could not be kept", "check", run.Check, "err", err)
 		w.cfg.Observer.Failed(run.Check, false)
@@ -91,32 +116,18 @@ func (w *Watcher) keep(run store.Run, changes []state.Change, after state.Machin
 	delete(w.unsaved, run.Check)
 }
 
-// log tells of a run and of what it made sure; of a name that cannot be
-// resolved, when that begins and ends.
-func (w *Watcher) log(run store.Run, changes []state.Change) {
-	v := run.Document.Verdict
-	w.cfg.Log.Debug("run", "check", run.Check, "verdict", v.Outcome, "summary", v.Summary, "took", run.Ended.Sub(run.Started), "retest", run.Retest)
-	switch before := w.lookups[run.Check]; {
-	case run.Document.Interrupted || run.Lookup == before:
-	case run.Lookup != "":
-		w.cfg.Log.Warn("the name cannot be resolved", "check", run.Check, "reason", run.Lookup)
-		w.lookups[run.Check] = run.Lookup
-	default:
-		w.cfg.Log.Info("the name can be resolved again", "check", run.Check)
-		delete(w.lookups, run.Check)
+// ours is what a run makes certain of our own network. That it is not in
+// trouble to all that is known is not certain before each check has run.
+func (w *Watcher) ours(run store.Run) alert.Network {
+	switch {
+	case run.Document.Interrupted:
+		return ""
+	case run.Trouble:
+		return alert.Trouble
+	case state.Life(run.Document):
+		return alert.Works
 	}
-	for _, c := range changes {
-		w.cfg.Log.Warn("change", "check", run.Check, "change", c.String(), "since", c.Since, "summary", v.Summary)
-	}
-}
-
-// suspect tells of what may have changed, once.
-func (w *Watcher) suspect(check string, before, after state.Machines) {
-	for q, m := range after {
-		if c := m.Candidate; c != nil && (before[q].Candidate == nil || before[q].Candidate.First != c.First) {
-			w.cfg.Log.Info("perhaps a change", "check", check, "question", q.String(), "seen", c.Axes.String(), "before", m.Confirmed.String(), "retest", c.Due)
-		}
-	}
+	return ""
 }
 
 // missed tells of slots that went by while a check was busy.
@@ -125,17 +136,4 @@ func (w *Watcher) missed(check string, slots int) {
 	defer w.mu.Unlock()
 	w.cfg.Observer.Missed(check, slots)
 	w.cfg.Log.Info("slots missed: the run before took too long", "check", check, "slots", slots)
-}
-
-// target is what is taken while the target of a check is measured: what one
-// run leaves behind at a host must not spoil another one.
-func (w *Watcher) target(c watchfile.Check) chan struct{} {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	t, ok := w.targets[c.Target.Host]
-	if !ok {
-		t = make(chan struct{}, 1) // one at a time
-		w.targets[c.Target.Host] = t
-	}
-	return t
 }

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rstprobe/rstprobe/internal/watch/alert"
 	"github.com/rstprobe/rstprobe/internal/watch/state"
 	"github.com/rstprobe/rstprobe/internal/watch/store"
 	"github.com/rstprobe/rstprobe/internal/watch/watchfile"
@@ -30,8 +31,14 @@ type Measured struct {
 // Store keeps what was measured.
 type Store interface {
 	States() (map[string]state.Machines, error)
-	Add(r store.Run, changes []state.Change, after state.Machines) error
-	Trim(ctx context.Context, before time.Time, limit int64) (deleted int64, err error)
+	Add(r store.Run, changes []state.Change, after state.Machines, told ...alert.Decision) error
+	Trim(ctx context.Context, k store.Keep) (deleted int64, err error)
+}
+
+// Alerts decides who is to be told of what a run of a check, that ended at a
+// time, has made certain. What it decides is kept by write, with the run.
+type Alerts interface {
+	Tell(check string, at time.Time, after state.Machines, network alert.Network, write func([]alert.Decision) error) error
 }
 
 // Observer is told what happens, in the order in which it does, one call at a
@@ -45,7 +52,7 @@ type Observer interface {
 	Failed(check string, measuring bool)                          // to measure, or else to keep what was
 }
 
-// Config is what a Watcher needs; all of it is required.
+// Config is what a Watcher needs; all of it is required, unless nil means something.
 type Config struct {
 	Measure     func(context.Context, watchfile.Check) Measured // several at a time, each of another target
 	Store       Store
@@ -54,6 +61,7 @@ type Config struct {
 	Concurrency int
 	Retention   watchfile.Retention
 	Secret      uint64 // of the random delays
+	Alerts      Alerts // nil: nobody is to be told
 	Ready       func() // called once the observer knows of the checks and their states; nil: nobody waits for it
 }
 
@@ -63,13 +71,16 @@ type Watcher struct {
 	slots chan struct{} // as many as may measure at a time
 
 	mu      sync.Mutex
-	targets map[string]chan struct{} // by host: taken while it is measured
+	turns   turns
 	known   map[string]state.Machines
 	unsaved map[string][]state.Change // that the store did not take, by check
 	lookups map[string]string         // why a name could not be resolved the last time, by check
 	watched int                       // how many checks there are
 	network state.Network
 	trouble *bool // as last told; nil: not yet
+
+	troubleSince time.Time // when it showed
+	healed       time.Time // when it showed that it was over, the last time; zero: never
 }
 
 // New is a watcher that knows what its store does.
@@ -78,8 +89,11 @@ func New(cfg Config) (*Watcher, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Alerts == nil {
+		cfg.Alerts = &alert.Book{}
+	}
 	return &Watcher{
-		cfg: cfg, known: known, unsaved: map[string][]state.Change{}, lookups: map[string]string{}, targets: map[string]chan struct{}{},
+		cfg: cfg, known: known, unsaved: map[string][]state.Change{}, lookups: map[string]string{}, turns: turns{},
 		slots: make(chan struct{}, cfg.Concurrency),
 	}, nil
 }
@@ -166,7 +180,7 @@ func (w *Watcher) trim(ctx context.Context) {
 	defer t.Stop()
 	for {
 		r := w.cfg.Retention
-		n, err := w.cfg.Store.Trim(ctx, time.Now().Add(-r.Age), r.Bytes)
+		n, err := w.cfg.Store.Trim(ctx, store.Keep{Now: time.Now(), Runs: r.Age, Rollups: r.Rollups, Bytes: r.Bytes})
 		switch {
 		case err != nil && ctx.Err() == nil:
 			w.cfg.Log.Error("old results could not be deleted", "err", err)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rstprobe/rstprobe/internal/diagnosis"
+	"github.com/rstprobe/rstprobe/internal/watch/alert"
 	"github.com/rstprobe/rstprobe/internal/watch/state"
 	"github.com/rstprobe/rstprobe/internal/watch/store"
 	"github.com/rstprobe/rstprobe/internal/watch/watchfile"
@@ -27,6 +28,7 @@ type memory struct {
 	lags    map[string][]time.Duration
 	changes map[string][]state.Change
 	states  map[string]state.Machines
+	told    []alert.Decision
 	missed  map[string]int
 	trims   int
 	trouble []bool
@@ -46,7 +48,7 @@ func newMemory() *memory {
 
 func (m *memory) States() (map[string]state.Machines, error) { return maps.Clone(m.states), nil }
 
-func (m *memory) Add(r store.Run, changes []state.Change, after state.Machines) error {
+func (m *memory) Add(r store.Run, changes []state.Change, after state.Machines, told ...alert.Decision) error {
 	if m.broken {
 		return errors.New("disk full")
 	}
@@ -54,10 +56,11 @@ func (m *memory) Add(r store.Run, changes []state.Change, after state.Machines) 
 	m.runs[r.Check] = append(m.runs[r.Check], r)
 	m.changes[r.Check] = append(m.changes[r.Check], changes...)
 	m.states[r.Check] = after
+	m.told = append(m.told, told...)
 	return nil
 }
 
-func (m *memory) Trim(context.Context, time.Time, int64) (int64, error) {
+func (m *memory) Trim(context.Context, store.Keep) (int64, error) {
 	m.trims++
 	return 0, nil
 }
