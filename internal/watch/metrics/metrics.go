@@ -17,6 +17,7 @@ import (
 	"github.com/rstprobe/rstprobe/internal/watch/store"
 	"github.com/rstprobe/rstprobe/internal/watch/watchfile"
 	"github.com/rstprobe/rstprobe/probe"
+	"github.com/rstprobe/rstprobe/report"
 )
 
 // verdicts are the values of the label of that name.
@@ -27,12 +28,13 @@ type Metrics struct {
 	registry *prometheus.Registry
 	watched  map[string]bool // by check
 	infos    *infos
+	alerts   *Alerts
 
-	interference, injectorHop, lastRun, lag, flapping, suspected *prometheus.GaugeVec
-	runs, changes, missed, lookups, failures                     *prometheus.CounterVec
-	duration                                                     *prometheus.HistogramVec
-	packets, dropped                                             prometheus.Counter
-	trouble, reloaded, reloadedAt                                prometheus.Gauge
+	interference, injectorHop, lastRun, lag, interval, flapping, suspected *prometheus.GaugeVec
+	runs, changes, missed, lookups, failures, denied, probes               *prometheus.CounterVec
+	duration                                                               *prometheus.HistogramVec
+	packets, dropped                                                       prometheus.Counter
+	trouble, reloaded, reloadedAt                                          prometheus.Gauge
 }
 
 // durations are the buckets of the length of a run in seconds: a clean one on
@@ -51,12 +53,13 @@ func New(version string) *Metrics {
 		return prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
 	}
 	m := &Metrics{
-		registry: prometheus.NewRegistry(), watched: map[string]bool{}, infos: &infos{},
+		registry: prometheus.NewRegistry(), watched: map[string]bool{}, infos: &infos{}, alerts: newAlerts(),
 
 		interference: gauge("rstprobe_interference", "1 if something between us and the server interferes, in the confirmed state; else 0."),
 		injectorHop:  gauge("rstprobe_injector_hop", "The smallest TTL at which the box acts, in the confirmed state; NaN if there is none, or it is not located."),
 		lastRun:      gauge("rstprobe_last_run_timestamp_seconds", "When the last run ended, in seconds of Unix time."),
 		lag:          gauge("rstprobe_schedule_lag_seconds", "How late the last run began."),
+		interval:     gauge("rstprobe_check_interval_seconds", "From the beginning of one run to that of the next, as the watch file has it."),
 		flapping:     gauge("rstprobe_flapping", "1 while what is seen changes too often to be told each time; else 0."),
 		suspected:    gauge("rstprobe_change_suspected", "1 while a change waits for confirmation; else 0."),
 		runs:         counter("rstprobe_runs_total", "Runs by what they alone showed.", "check", "verdict"),
@@ -64,6 +67,8 @@ func New(version string) *Metrics {
 		missed:       counter("rstprobe_missed_slots_total", "Runs that were not made since the check was still busy.", "check"),
 		lookups:      counter("rstprobe_lookup_failures_total", "Runs in which the target's name could not be resolved.", "check"),
 		failures:     counter("rstprobe_failures_total", "Runs that rstprobe itself could not make (measure) or keep (store).", "check", "step"),
+		denied:       counter("rstprobe_http_denied_total", "Requests that were turned away, by why.", "reason"),
+		probes:       counter("rstprobe_probes_total", "Requests of /probe that were measured, by what they showed.", "verdict"),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "rstprobe_run_duration_seconds", Help: "How long runs take, waiting included.", Buckets: durations,
 		}, []string{"check"}),
@@ -74,13 +79,16 @@ func New(version string) *Metrics {
 		reloaded:   one("rstprobe_config_last_reload_successful", "1 if the last reading of the watch file succeeded; else 0."),
 		reloadedAt: one("rstprobe_config_last_reload_success_timestamp_seconds", "When the watch file was last read with success, in seconds of Unix time."),
 	}
+	for _, v := range verdicts {
+		m.probes.WithLabelValues(string(v))
+	}
 	build := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "rstprobe_build_info", Help: "1; the labels say what runs.",
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	}, func() float64 { return 1 })
 	m.registry.MustRegister(
-		m.interference, m.injectorHop, m.lastRun, m.lag, m.flapping, m.suspected, m.runs, m.changes, m.missed, m.lookups, m.failures,
-		m.duration, m.packets, m.dropped, m.trouble, m.reloaded, m.reloadedAt, m.infos, build,
+		m.interference, m.injectorHop, m.lastRun, m.lag, m.interval, m.flapping, m.suspected, m.runs, m.changes, m.missed, m.lookups, m.failures, m.denied, m.probes,
+		m.duration, m.packets, m.dropped, m.trouble, m.reloaded, m.reloadedAt, m.infos, m.alerts.sent, m.alerts.pending, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -107,6 +115,7 @@ func (m *Metrics) Watched(checks []watchfile.Check) {
 	now := map[string]bool{}
 	for _, c := range checks {
 		now[c.Name] = true
+		m.interval.WithLabelValues(c.Name).Set(c.Interval.Seconds())
 		for _, v := range verdicts {
 			m.runs.WithLabelValues(c.Name, string(v))
 		}
@@ -129,7 +138,7 @@ func (m *Metrics) forget(check string) {
 	of := prometheus.Labels{"check": check}
 	for _, v := range []interface {
 		DeletePartialMatch(labels prometheus.Labels) int
-	}{m.interference, m.injectorHop, m.lastRun, m.lag, m.flapping, m.suspected, m.runs, m.changes, m.missed, m.lookups, m.failures, m.duration} {
+	}{m.interference, m.injectorHop, m.lastRun, m.lag, m.interval, m.flapping, m.suspected, m.runs, m.changes, m.missed, m.lookups, m.failures, m.duration} {
 		v.DeletePartialMatch(of)
 	}
 }
@@ -167,6 +176,19 @@ func (m *Metrics) Ran(run store.Run, lag time.Duration, changes []state.Change) 
 	if run.Lookup != "" {
 		m.lookups.WithLabelValues(run.Check).Inc()
 	}
+}
+
+// Probed counts a request of /probe.
+func (m *Metrics) Probed(doc report.Document) {
+	m.probes.WithLabelValues(string(doc.Verdict.Outcome)).Inc()
+	m.packets.Add(float64(doc.PacketsSent))
+	m.dropped.Add(float64(doc.PacketsDropped))
+}
+
+// Denied counts requests that were turned away, for one of a few reasons. With
+// none, the series of that begins.
+func (m *Metrics) Denied(reason string, requests int) {
+	m.denied.WithLabelValues(reason).Add(float64(requests))
 }
 
 // Missed counts runs that were not made.

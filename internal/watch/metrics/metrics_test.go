@@ -126,6 +126,7 @@ func TestNamesAreAsPrometheusWantsThem(t *testing.T) {
 	t.Parallel()
 	m := New("1.2.3")
 	m.Watched([]watchfile.Check{{Name: "shop"}})
+	m.Alerts().Receivers([]string{"ops"})
 	m.Known("shop", nil)
 	m.Ran(ran("shop", probe.Clean), 0, nil)
 	problems, err := testutil.GatherAndLint(m.registry)
@@ -148,6 +149,7 @@ func TestDocument(t *testing.T) {
 	}
 	m := New("1.2.3")
 	m.Watched([]watchfile.Check{{Name: "shop"}})
+	m.Alerts().Receivers([]string{"ops"})
 	m.Known("shop", nil)
 	m.Ran(ran("shop", probe.Clean), 0, nil)
 	families, err := m.registry.Gather()
