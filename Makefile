@@ -19,6 +19,8 @@ BENCH ?= .
 BENCHFLAGS ?= -benchmem
 COUNT ?= 6
 FUZZTIME ?= 30s
+SOAK ?= 20m
+SOAKSEED ?= 1
 
 # What needs a private network: the simulated and the real lab, the raw
 # sockets, and the diagnosis over them.
@@ -63,6 +65,11 @@ lab: ## run the tests that need a private network, skipping none: root, a user n
 	elif command -v sudo >/dev/null; then \
 		sudo -v; run -exec 'sudo --preserve-env=RSTPROBE_REQUIRE,RSTPROBE_CAPTURES'; \
 	else echo 'lab: needs root, unprivileged user namespaces or sudo' >&2; exit 1; fi
+
+# A minute of it is among the tests.
+.PHONY: soak
+soak: ## watch a path of real kernels while boxes are switched on and off at random (SOAK=20m SOAKSEED=1)
+	RSTPROBE_REQUIRE=all $(GO) test -count=1 -timeout 0 -v -run='^TestKernelSoak$$' ./cmd/rstprobe -soak=$(SOAK) -soak-seed=$(SOAKSEED)
 
 .PHONY: bench
 bench: ## run the benchmarks in benchstat's format (BENCH=regexp COUNT=6)

@@ -11,15 +11,16 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/rstprobe/rstprobe/internal/argv"
+	"github.com/rstprobe/rstprobe/internal/watch/watchfile"
 	"github.com/rstprobe/rstprobe/report"
 )
 
 // configActions are what the config command can do, with the words that may
 // follow.
 var configActions = []struct{ name, args, usage string }{
-	{"check", "[FILE]", "refuse what is wrong in FILE, or else in the environment and all files in use"},
+	{"check", "[FILE]", "refuse what is wrong in FILE, of settings or of watch, or else in the environment and all files in use"},
 	{"show", "[COMMAND]", "list the settings of a command, or else of the main one, and where each comes from"},
-	{"print-template", "", "print a configuration file with every key, its help and its default"},
+	{"print-template", "[watch]", "print a configuration file, or one of watch, with every key, its help and its default"},
 }
 
 // config is the config command.
@@ -43,10 +44,24 @@ func (p *program) config(c *cli.Context) error {
 	case "show":
 		return p.showConfig(c, word)
 	case "print-template":
-		_, err := fmt.Fprint(p.stdout, template(p.app()))
-		return err
+		return p.printTemplate(word)
 	}
 	return usagef("config %s is not known%s", action, hint(action, names, "write "+configUsage()))
+}
+
+// printTemplate prints a file to begin with: of settings, or of a command that
+// has a file of its own.
+func (p *program) printTemplate(of string) error {
+	text := watchfile.Template
+	switch of {
+	case "":
+		text = template(p.app())
+	case "watch":
+	default:
+		return usagef("config print-template: %s has no file of its own: write config print-template, or config print-template watch", of)
+	}
+	_, err := fmt.Fprint(p.stdout, text)
+	return err
 }
 
 // configUsage are the actions, as they are typed.

@@ -13,7 +13,7 @@ const commandsKey = "commands"
 
 // requests are the flags that say what to do now, and so are no settings.
 // --config says where settings are; it has a variable, but no key.
-var requests = []string{"help", "version", "check", "run", configFlag}
+var requests = []string{"help", "version", "check", "healthy", "test-alerts", "run", "from", "to", "diff", "export", configFlag}
 
 // exclusive are flags of which only one makes sense, or that together say one
 // thing. Where one is given, those given by a lower authority do not count.

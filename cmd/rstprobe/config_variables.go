@@ -12,12 +12,14 @@ import (
 // envPrefix begins the environment variable of every flag.
 const envPrefix = "RSTPROBE_"
 
-// Variables with the prefix that are no flag's: those of our tests, and the
-// mark that package netlab puts on the process in which it goes on.
+// Variables with the prefix that are no flag's: those of our tests, the mark
+// that package netlab puts on the process in which it goes on, and those that
+// package deliver gives programs.
 var (
 	testVariables = []string{envPrefix + "REQUIRE", envPrefix + "CAPTURES", envPrefix + "PICTURES"}
 	testPrefix    = envPrefix + "TEST_"
 	goneOn        = envPrefix + "NETLAB_REEXEC"
+	alertPrefix   = envPrefix + "ALERT_" // of programs that are told of an alert, and may call us
 )
 
 // envOf is the environment variable of a flag, for one command only unless
@@ -44,7 +46,7 @@ func (p *program) unknownVariables(app *cli.App) []error {
 		full, value, _ := strings.Cut(v, "=")
 		name, ours := strings.CutPrefix(full, envPrefix)
 		switch {
-		case !ours, value == "", slices.Contains(known, name), slices.Contains(testVariables, full), strings.HasPrefix(full, testPrefix), full == goneOn:
+		case !ours, value == "", slices.Contains(known, name), slices.Contains(testVariables, full), strings.HasPrefix(full, testPrefix), strings.HasPrefix(full, alertPrefix), full == goneOn:
 			continue
 		}
 		meant := "rstprobe config print-template lists all settings"

@@ -20,7 +20,7 @@ const (
 	boxTTL    uint8 = 58
 	trip            = 30 * time.Millisecond
 	request         = "GET / HTTP/1.1\r\nHost: www.example\r\n\r\n"
-	page            = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nwelcome"
+	welcome         = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nwelcome"
 )
 
 // recording writes connections of one client with one server down, as
@@ -89,13 +89,13 @@ func (r *recording) asked() *recording { return r.open().client(0, packet.PSH|pa
 
 // answered is the page and an orderly end.
 func (r *recording) answered() *recording {
-	return r.server(trip, packet.PSH|packet.ACK, page).client(0, packet.ACK, "").
+	return r.server(trip, packet.PSH|packet.ACK, welcome).client(0, packet.ACK, "").
 		client(0, packet.FIN|packet.ACK, "").server(trip, packet.FIN|packet.ACK, "").client(0, packet.ACK, "")
 }
 
 // tapped is a reset that overtakes the page.
 func (r *recording) tapped() *recording {
-	return r.send(trip/4, false, packet.RST|packet.ACK, boxTTL, "").server(trip*3/4, packet.PSH|packet.ACK, page)
+	return r.send(trip/4, false, packet.RST|packet.ACK, boxTTL, "").server(trip*3/4, packet.PSH|packet.ACK, welcome)
 }
 
 // refused is a connection to a port on which nobody listens.
@@ -107,7 +107,7 @@ func (r *recording) refused() *recording {
 
 // aborted is a connection that the client drops after the page.
 func (r *recording) aborted() *recording {
-	return r.asked().server(trip, packet.PSH|packet.ACK, page).client(0, packet.ACK, "").client(time.Second, packet.RST|packet.ACK, "")
+	return r.asked().server(trip, packet.PSH|packet.ACK, welcome).client(0, packet.ACK, "").client(time.Second, packet.RST|packet.ACK, "")
 }
 
 // bytes is the file.

@@ -46,7 +46,7 @@ func twoSides(t *testing.T, ahead time.Duration, tapped bool) (atClient, atServe
 		if tapped && i == 6 {
 			c.send(trip/4, false, packet.RST|packet.ACK, boxTTL, "")
 		}
-		each(time.Millisecond, false, packet.PSH|packet.ACK, page)
+		each(time.Millisecond, false, packet.PSH|packet.ACK, welcome)
 		if tapped && i == 6 {
 			continue
 		}

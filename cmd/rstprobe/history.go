@@ -30,6 +30,10 @@ func historyFlags() []cli.Flag {
 		&cli.StringFlag{Name: "store", Category: groupWatch, Usage: "read the store `FILE` (default: that of --watch-file, else " + watchfile.DefaultStore + ")"},
 		&cli.IntFlag{Name: "last", Category: groupWatch, Value: defaultLast, Usage: "show the last `N` changes and the last N runs of a check"},
 		&cli.Int64Flag{Name: "run", Category: groupWatch, Usage: "print run number `N` with its evidence, as JSON for rstprobe report"},
+		&cli.StringFlag{Name: "from", Category: groupWatch, Usage: "only what was from `TIME` on: " + momentForms},
+		&cli.StringFlag{Name: "to", Category: groupWatch, Usage: "only what was until `TIME`; a day with all of it"},
+		&cli.StringFlag{Name: "diff", Category: groupWatch, Usage: "say how two runs differ, in answers and in path: `RUN1,RUN2`"},
+		&cli.BoolFlag{Name: "export", Category: groupWatch, Usage: "print all that is kept, runs with their evidence, as one JSON object per line, also for rstprobe report -"},
 		&cli.BoolFlag{Name: "json", Category: groupOutput, Usage: "print one JSON object per check, or per change and run, and line"},
 	}
 }
@@ -39,6 +43,9 @@ func (p *program) history(c *cli.Context) (err error) {
 	if err := misplaced(c); err != nil {
 		return err
 	}
+	if c.IsSet("diff") {
+		return p.historyDiff(c)
+	}
 	if c.NArg() > 1 {
 		return usagef("history takes one check, not %q as well: write history %s", c.Args().Get(1), c.Args().First())
 	}
@@ -46,14 +53,11 @@ func (p *program) history(c *cli.Context) (err error) {
 	if last < 1 || last > maxLast {
 		return usagef("--last is %d: write a number from 1 to %d", last, maxLast)
 	}
-	path, err := p.storePath(c)
+	from, to, err := periodFrom(c, time.Now())
 	if err != nil {
 		return err
 	}
-	s, err := store.OpenReadOnly(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return usagef("there is no store %s: write history --store FILE, or -c with the file that watch was given", path)
-	}
+	s, path, err := p.openHistory(c)
 	if err != nil {
 		return err
 	}
@@ -61,11 +65,21 @@ func (p *program) history(c *cli.Context) (err error) {
 	if c.IsSet("run") {
 		return p.printRun(s, c.Int64("run"))
 	}
+	if c.Bool("export") {
+		names, err := wantedChecks(s, path, c.Args().Slice())
+		if err != nil {
+			return err
+		}
+		return p.export(c.Context, s, names, from, to)
+	}
 	checks, err := s.Checks()
 	if err != nil {
 		return err
 	}
 	if c.NArg() == 0 {
+		if wantsPeriod(c) {
+			return usagef("history alone shows the present: write history CHECK --from TIME, or report --from TIME for what all checks were like")
+		}
 		return p.printChecks(checks, c.Bool("json"))
 	}
 	i := slices.IndexFunc(checks, func(sum store.Summary) bool { return sum.Check == c.Args().First() })
@@ -76,18 +90,45 @@ func (p *program) history(c *cli.Context) (err error) {
 		}
 		return usagef("there is no check %q in %s%s", c.Args().First(), path, hint(c.Args().First(), names, "history alone lists them"))
 	}
-	changes, err := s.Changes(checks[i].Check, last)
-	if err != nil {
-		return err
-	}
-	runs, err := s.Entries(checks[i].Check, last)
+	changes, runs, err := past(s, checks[i].Check, from, to, last, wantsPeriod(c))
 	if err != nil {
 		return err
 	}
 	if c.Bool("json") {
-		return p.printEntriesJSON(changes, runs)
+		return p.printEntriesJSON(checks[i].Check, changes, runs)
 	}
 	return p.printCheck(checks[i], changes, runs)
+}
+
+// past are the last changes and runs of a check, of all or of a period.
+func past(s *store.Store, check string, from, to time.Time, last int, bounded bool) ([]store.Change, []store.Entry, error) {
+	if !bounded { // clocks that were set back put runs out of order
+		changes, err := s.Changes(check, last)
+		if err != nil {
+			return nil, nil, err
+		}
+		runs, err := s.Entries(check, last)
+		return changes, runs, err
+	}
+	changes, err := s.ChangesBetween(check, from, to)
+	if err != nil {
+		return nil, nil, err
+	}
+	runs, err := s.EntriesBetween(check, from, to, last)
+	return changes[max(0, len(changes)-last):], runs, err
+}
+
+// openHistory opens the store that the flags name.
+func (p *program) openHistory(c *cli.Context) (*store.Store, string, error) {
+	path, err := p.storePath(c)
+	if err != nil {
+		return nil, "", err
+	}
+	s, err := store.OpenReadOnly(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, path, usagef("there is no store %s: write %s --store FILE, or -c with the file that watch was given", path, c.Command.Name)
+	}
+	return s, path, err
 }
 
 // storePath is that of the flags.
@@ -98,7 +139,7 @@ func (p *program) storePath(c *cli.Context) (string, error) {
 	case path != "":
 		f, err := (&watching{program: p, path: path}).read()
 		if err != nil {
-			return "", usagef("history: %w", err)
+			return "", usagef("%s: %w", c.Command.Name, err)
 		}
 		return f.Store, nil
 	}
@@ -107,6 +148,9 @@ func (p *program) storePath(c *cli.Context) (string, error) {
 
 func (p *program) printRun(s *store.Store, id int64) error {
 	doc, err := s.Document(id)
+	if errors.Is(err, store.ErrNoRun) {
+		return usagef("there is no run %d: %w; history CHECK lists those that are kept", id, store.ErrNoRun)
+	}
 	if err != nil {
 		return err
 	}
@@ -131,8 +175,9 @@ type checkLine struct {
 
 // entryLine is a change or a run as JSON.
 type entryLine struct {
-	Type string `json:"type"` // change or run
-	Run  int64  `json:"run"`
+	Type  string `json:"type"` // change or run
+	Check string `json:"check"`
+	Run   int64  `json:"run"`
 	*state.Change
 	*runLine
 }
@@ -143,19 +188,23 @@ type runLine struct {
 	Retest     bool          `json:"retest"`
 	Verdict    probe.Overall `json:"verdict"`
 	Summary    string        `json:"summary"`
-	Lookup     string        `json:"lookup_failure"` // "": the name could be resolved
+	Lookup     string        `json:"lookup_failure"`      // "": the name could be resolved
+	Trouble    bool          `json:"own_network_trouble"` // to all that was known
 }
 
-func (p *program) printEntriesJSON(changes []store.Change, runs []store.Entry) error {
+func newRunLine(e store.Entry) *runLine {
+	return &runLine{e.Started, float64(e.Took.Microseconds()) / 1000, e.Retest, e.Verdict, e.Summary, e.Lookup, e.Trouble}
+}
+
+func (p *program) printEntriesJSON(check string, changes []store.Change, runs []store.Entry) error {
 	out := json.NewEncoder(p.stdout)
 	for _, c := range changes {
-		if err := out.Encode(entryLine{Type: "change", Run: c.Run, Change: &c.Change}); err != nil {
+		if err := out.Encode(entryLine{Type: "change", Check: check, Run: c.Run, Change: &c.Change}); err != nil {
 			return err
 		}
 	}
 	for _, r := range runs {
-		line := runLine{r.Started, float64(r.Took.Microseconds()) / 1000, r.Retest, r.Verdict, r.Summary, r.Lookup}
-		if err := out.Encode(entryLine{Type: "run", Run: r.ID, runLine: &line}); err != nil {
+		if err := out.Encode(entryLine{Type: "run", Check: check, Run: r.ID, runLine: newRunLine(r)}); err != nil {
 			return err
 		}
 	}
@@ -216,6 +265,9 @@ func (p *program) printCheck(sum store.Summary, changes []store.Change, runs []s
 		}
 		if r.Lookup != "" {
 			remark += " (name not resolved: " + r.Lookup + ")"
+		}
+		if r.Trouble {
+			remark += " (trouble of our own network)"
 		}
 		fmt.Fprintf(w, "  %s\trun %d\t%s\t%s%s\n", when(r.Started), r.ID, r.Verdict, r.Summary, remark)
 	}

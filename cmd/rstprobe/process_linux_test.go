@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -20,6 +21,10 @@ const asProgram = "RSTPROBE_TEST_MAIN"
 func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		main()
+	}
+	if os.Getenv(asSandbox) != "" {
+		fmt.Fprintln(os.Stderr, enterSandbox())
+		os.Exit(1)
 	}
 	// The settings of whoever runs the tests are no business of theirs.
 	for _, variable := range os.Environ() {

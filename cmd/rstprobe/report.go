@@ -13,7 +13,7 @@ import (
 
 // reportFlags say how saved results are rendered.
 func reportFlags() []cli.Flag {
-	return []cli.Flag{
+	return append(periodFlags(),
 		&cli.BoolFlag{Name: "json", Category: groupOutput, Usage: "print one JSON object per result and line"},
 		&cli.StringSliceFlag{Name: "output", Aliases: []string{"o"}, Category: groupOutput,
 			Usage: "write `FILE` in the format of its extension (" + savedFormats + "), and print nothing unless --json is given; repeatable"},
@@ -21,7 +21,7 @@ func reportFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Category: groupOutput, Usage: "print all that is known"},
 		explainFlag(),
 		&cli.BoolFlag{Name: "no-color", Category: groupOutput, Usage: "use no colours (also: NO_COLOR=1)"},
-	}
+	)
 }
 
 // savedFormats are the extensions of --output of report, for the help: a saved
@@ -34,12 +34,15 @@ func (p *program) report(c *cli.Context) error {
 	if err := misplaced(c); err != nil {
 		return err
 	}
+	if wantsPeriod(c) {
+		return p.reportPeriod(c)
+	}
 	o, err := outputFrom(c, report.CheckSavedPath)
 	if err != nil {
 		return err
 	}
 	if c.NArg() == 0 {
-		return usagef("report renders saved results: write report FILE.json -o report.html, or report - for standard input")
+		return usagef("report renders saved results: write report FILE.json -o report.html, or report - for standard input; what watch has found: report --from 7d -o report.html")
 	}
 	if err := o.apart(c.Args().Slice()...); err != nil {
 		return err

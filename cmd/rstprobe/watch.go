@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -17,8 +18,10 @@ import (
 	"github.com/rstprobe/rstprobe/internal/argv"
 	"github.com/rstprobe/rstprobe/internal/config"
 	"github.com/rstprobe/rstprobe/internal/diagnosis"
+	"github.com/rstprobe/rstprobe/internal/sdnotify"
 	"github.com/rstprobe/rstprobe/internal/watch"
 	"github.com/rstprobe/rstprobe/internal/watch/metrics"
+	"github.com/rstprobe/rstprobe/internal/watch/page"
 	"github.com/rstprobe/rstprobe/internal/watch/store"
 	"github.com/rstprobe/rstprobe/internal/watch/watchfile"
 	"github.com/rstprobe/rstprobe/internal/wire/pcapio"
@@ -40,6 +43,8 @@ func watchFlags() []cli.Flag {
 	own := []cli.Flag{
 		watchFileFlag("watch what `FILE` says; docs/watch.md has all keys"),
 		&cli.BoolFlag{Name: "check", Category: groupWatch, Usage: "only say what is wrong in the file, and send nothing"},
+		&cli.BoolFlag{Name: "healthy", Category: groupWatch, Usage: "only ask the watch that runs with the file whether it is well: exit code 0 if it is"},
+		&cli.BoolFlag{Name: "test-alerts", Category: groupWatch, Usage: "only send a test event to every receiver of alerts, and say how it went"},
 		&argv.WordFlag{Words: words(logText, logJSON), StringFlag: cli.StringFlag{Name: "log-format", Category: groupWatch, Value: logText,
 			Usage: "`FORMAT` of the log on standard error: text or json, one object per line"}},
 		&cli.BoolFlag{Name: "log-runs", Category: groupWatch, Usage: "log every run, not only changes and trouble"},
@@ -54,8 +59,10 @@ func watchFlags() []cli.Flag {
 }
 
 // watchFileFlag names the watch file.
-func watchFileFlag(usage string) cli.Flag {
-	return &cli.StringFlag{Name: "watch-file", Aliases: []string{"c"}, Category: groupWatch, Usage: usage}
+func watchFileFlag(usage string) cli.Flag { return watchFileFlagIn(groupWatch, usage) }
+
+func watchFileFlagIn(group, usage string) cli.Flag {
+	return &cli.StringFlag{Name: "watch-file", Aliases: []string{"c"}, Category: group, Usage: usage}
 }
 
 // watching is one run of the watch command.
@@ -65,12 +72,16 @@ type watching struct {
 	path    string // of the watch file
 	log     *slog.Logger
 	metrics *metrics.Metrics
+	pages   *page.Page
 	reloads chan []watchfile.Check // nothing is stored in it: who reloads waits
 	watcher *watch.Watcher
+	alerts  *alerting
 	kit     kit
 
-	mu   sync.Mutex // held while the file is read
-	file watchfile.File
+	mu      sync.Mutex // held while the file is read
+	file    watchfile.File
+	surface atomic.Pointer[surface] // of the file, for requests
+	ready   *readiness
 }
 
 // watch is the watch command. It ends with a signal, and then in order: exit
@@ -101,6 +112,12 @@ func (p *program) watch(c *cli.Context) (err error) {
 	if c.Bool("check") {
 		return w.check()
 	}
+	if c.Bool("healthy") {
+		return w.healthy(c.Context)
+	}
+	if c.Bool("test-alerts") {
+		return w.testAlerts(c.Context)
+	}
 	if w.file, err = w.read(); err != nil {
 		return usagef("watch: %w", err)
 	}
@@ -109,6 +126,12 @@ func (p *program) watch(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	past, err := store.OpenReadOnly(w.file.Store) // so that who looks at pages holds no run up
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, past.Close()) }()
+	w.pages = page.New(page.Config{History: past, Log: w.log, Version: version()})
 	listener, err := (&net.ListenConfig{}).Listen(c.Context, "tcp", w.file.Listen.String())
 	if err != nil {
 		return fmt.Errorf("watch: %w: write another address as listen in %s, or end who uses it", err, w.path)
@@ -120,17 +143,27 @@ func (p *program) watch(c *cli.Context) (err error) {
 	if err := w.tryRaw(); err != nil {
 		return err
 	}
+	if w.alerts, err = newAlerting(s, w.file, w.metrics.Alerts(), w.log); err != nil {
+		return err
+	}
 	w.kit = newKit(w)
+	w.ready = &readiness{Observer: watch.Observers{w.metrics, w.pages}}
 	w.watcher, err = watch.New(watch.Config{
-		Measure: w.measure, Store: s, Observer: w.metrics, Log: w.log,
-		Concurrency: w.file.Concurrency, Retention: w.file.Retention, Secret: w.seed,
+		Measure: w.measure, Store: s, Observer: w.ready, Log: w.log,
+		Concurrency: w.file.Concurrency, Retention: w.file.Retention, Secret: w.seed, Alerts: w.alerts,
 		Ready: func() {
 			w.log.Info("watching", "checks", len(w.file.Checks), "listen", listener.Addr().String(), "store", w.file.Store, "version", version())
+			w.notify(sdnotify.Ready)
 		},
 	})
 	if err != nil {
 		return err
 	}
+	first, err := w.newSurface(w.file)
+	if err != nil {
+		return err
+	}
+	w.surface.Store(first)
 	return w.serve(c.Context, listener)
 }
 
@@ -156,6 +189,10 @@ func (w *watching) check() error {
 	return err
 }
 
+// watchKeys are keys of a watch file that no setting has. One that has none of
+// them has no checks either.
+var watchKeys = []string{"checks", "defaults", "retention", "modules", "probe", "alerts"}
+
 // isWatchFile reports whether a file is meant for watch rather than to hold
 // settings.
 func isWatchFile(path string) bool {
@@ -165,7 +202,7 @@ func isWatchFile(path string) bool {
 	}
 	defer f.Close() //nolint:errcheck // only read
 	root, err := config.Read(path, f)
-	return err == nil && slices.ContainsFunc(root.Fields(), func(f config.Field) bool { return f.Key.Text() == "checks" })
+	return err == nil && slices.ContainsFunc(root.Fields(), func(f config.Field) bool { return slices.Contains(watchKeys, f.Key.Text()) })
 }
 
 // read reads the watch file.
@@ -175,12 +212,19 @@ func (w *watching) read() (watchfile.File, error) {
 		return watchfile.File{}, err
 	}
 	defer f.Close() //nolint:errcheck // only read
-	return watchfile.Read(w.path, f, func(t watchfile.Tests, target probe.Target, controls []string) ([]diagnosis.Question, error) {
-		if err := w.admits(target); err != nil {
-			return nil, err
-		}
-		return askedBy(t, target, controls)
-	})
+	file, err := watchfile.Read(w.path, f, w.ask)
+	if err != nil {
+		return file, err
+	}
+	return file, checkSurface(file)
+}
+
+// ask turns the tests of a check into questions.
+func (w *watching) ask(t watchfile.Tests, target probe.Target, controls []string) ([]diagnosis.Question, error) {
+	if err := w.admits(target); err != nil {
+		return nil, err
+	}
+	return askedBy(t, target, controls)
 }
 
 // askedBy are the questions of a check, by the rules of the command line.
@@ -202,14 +246,24 @@ func askedBy(t watchfile.Tests, target probe.Target, controls []string) ([]diagn
 func (w *watching) reload(ctx context.Context) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.notify(sdnotify.Reloading)
+	defer w.notify(sdnotify.Ready)
 	f, err := w.read()
+	var next *surface
+	if err == nil {
+		next, err = w.newSurface(f)
+	}
+	if err == nil {
+		err = w.alerts.use(f)
+	}
 	w.metrics.Reloaded(time.Now(), err == nil)
 	if err != nil {
-		w.log.Error("the watch file is wrong; all goes on as before", "err", err)
+		w.log.Error("the watch file is wrong; all goes on as before", "file", w.path, "err", err)
 		return err
 	}
-	if f.Listen != w.file.Listen || f.Store != w.file.Store || f.Concurrency != w.file.Concurrency || f.Retention != w.file.Retention {
-		w.log.Warn("listen, store, concurrency and retention stay as they are until rstprobe is started again", "file", w.path)
+	w.surface.Store(next)
+	if restartNeeded(w.file, f) {
+		w.log.Warn("listen, store, concurrency, retention and web_config stay as they are until rstprobe is started again", "file", w.path)
 	}
 	w.file.Checks = f.Checks
 	select {
@@ -219,6 +273,14 @@ func (w *watching) reload(ctx context.Context) error {
 	}
 	w.log.Info("watch file read again", "file", w.path, "checks", len(f.Checks))
 	return nil
+}
+
+// notify tells the system manager how far we are. That it does not listen is
+// no reason not to watch.
+func (w *watching) notify(state string) {
+	if err := sdnotify.Notify(state); err != nil {
+		w.log.Warn("the system manager cannot be told", "err", err)
+	}
 }
 
 // tryRaw says at once, and not with every run, that the mode that was asked

@@ -96,8 +96,9 @@ func (w *watchProcess) message(text string) logLine {
 	return w.wait(func(l logLine) bool { return strings.HasPrefix(l.Msg, text) })
 }
 
-// ask sends a request from the client's end of the path.
-func (w *watchProcess) ask(method, path string) (code int, body string) {
+// ask sends a request from the client's end of the path; header is its lines
+// besides the usual ones.
+func (w *watchProcess) ask(method, path string, header ...string) (code int, body string) {
 	w.Helper()
 	var conn net.Conn
 	err := w.path.Client(func() (err error) {
@@ -108,7 +109,8 @@ func (w *watchProcess) ask(method, path string) (code int, body string) {
 		w.Fatal(err)
 	}
 	defer conn.Close() //nolint:errcheck // read to its end
-	fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", method, path, w.listen)
+	lines := append(header, "Connection: close", "", "")
+	fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: %s\r\n%s", method, path, w.listen, strings.Join(lines, "\r\n"))
 	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		w.Fatal(err)
@@ -244,13 +246,14 @@ checks:
 	w.expect(`rstprobe_interference{check="shop"} 0`, `rstprobe_injector_hop{check="shop"} NaN`)
 	w.end(syscall.SIGTERM)
 
-	for _, line := range []string{"history --store " + db, "history shop --store " + db, "history shop --json --store " + db, "history --run 1 --store " + db} {
+	for _, line := range []string{"history --store " + db, "history shop --store " + db, "history shop --json --store " + db, "history --run 1 --store " + db,
+		"history --export --store " + db, "history --diff 1,2 --store " + db, "report --from 1h --store " + db} {
 		out, err := command(t, strings.Fields(line)...).Output()
 		if err != nil || len(out) == 0 {
 			t.Errorf("%s: %v", line, err)
 		}
 		t.Logf("%s:\n%.3000s", line, out)
-		if strings.Contains(line, "--json") && strings.Count(string(out), `"type":"change"`) != 3 {
+		if (strings.Contains(line, "--json") || strings.Contains(line, "--export")) && strings.Count(string(out), `"type":"change"`) != 3 {
 			t.Errorf("%s tells of other than 3 changes", line)
 		}
 	}

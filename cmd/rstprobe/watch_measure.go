@@ -42,7 +42,15 @@ func newKit(w *watching) kit {
 // and the interfaces as they are now, and months leave nothing behind. For that
 // CAP_NET_RAW stays permitted; it is in effect only while sockets are opened.
 func (w *watching) measure(ctx context.Context, c watchfile.Check) (out watch.Measured) {
-	r := w.measurement(c, &out.Lookup)
+	o := w.options
+	o.controls, o.controlAddress = c.Controls, c.ControlAddress
+	out.Document, out.Err = w.carryOut(ctx, c, o, w.kit.book.lookUp(w.sys.lookUp, &out.Lookup))
+	return out
+}
+
+// carryOut asks what a check asks, with given options.
+func (w *watching) carryOut(ctx context.Context, c watchfile.Check, o options, lookUp lookUpFunc) (report.Document, error) {
+	r := w.measurement(o, lookUp)
 	j := job{target: c.Target, questions: c.Questions}
 	jobs, err := r.prepare(ctx, []job{j}, keep)
 	var res diagnosis.Result
@@ -59,20 +67,17 @@ func (w *watching) measure(ctx context.Context, c watchfile.Check) (out watch.Me
 	if ctx.Err() != nil { // whatever failed, failed for that
 		err = nil
 	}
-	if out.Err = err; err != nil && res.Outcome == "" {
+	if err != nil && res.Outcome == "" {
 		res.Outcome, res.Summary = probe.OverallInconclusive, fmt.Sprintf("It could not be measured: %v.", err)
 	}
-	out.Document = report.New(res, r.sink.meta)
-	return out
+	return report.New(res, r.sink.meta), err
 }
 
 // measurement is a run over one target, which shares nothing with another one
 // but the kit.
-func (w *watching) measurement(c watchfile.Check, lookup *string) *measurement {
+func (w *watching) measurement(o options, lookUp lookUpFunc) *measurement {
 	p := *w.program
-	p.sys.lookUp = w.kit.book.lookUp(w.sys.lookUp, lookup)
-	o := w.options
-	o.controls, o.controlAddress = c.Controls, c.ControlAddress
+	p.sys.lookUp = lookUp
 	o.seed += w.kit.counter.Add(1)
 	r := &measurement{
 		program: &p, options: o, packets: &pcapio.Log{}, sessions: map[netip.Addr]*session{}, ledger: w.kit.ledger,

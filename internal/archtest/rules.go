@@ -207,8 +207,8 @@ var Packages = []Package{
 	},
 	{
 		Name:    "internal/watch/watchfile",
-		Imports: []string{"internal/config", "internal/payload", "internal/diagnosis", "probe"},
-		Why:     "says what is watched; what a check asks is the command line's to choose",
+		Imports: []string{"internal/config", "internal/payload", "internal/diagnosis", "internal/watch/alert", "probe"},
+		Why:     "says what is watched and who is told; what a check asks is the command line's to choose",
 	},
 	{
 		Name: "internal/watch/timetable",
@@ -220,21 +220,62 @@ var Packages = []Package{
 		Why:     "reads results as they are stored, so that a state can be derived again",
 	},
 	{
+		Name:    "internal/watch/period",
+		Imports: []string{"internal/watch/state", "probe", "traceroute", "report"},
+		Why:     "says what a check was like between two times, from what is stored; it opens no store",
+	},
+	{
+		Name:    "internal/watch/alert",
+		Imports: []string{"internal/watch/state", "probe"},
+		Why:     "who is to be told what follows from states and times alone",
+	},
+	{
+		Name:    "internal/watch/alert/deliver",
+		Imports: []string{"internal/watch/alert", "internal/watch/store", "internal/privilege"},
+		Tests:   []string{"internal/watch/state", "internal/testenv", "probe", "report"},
+		Why:     "the network and the programs by which receivers are told",
+	},
+	{
 		Name:    "internal/watch/store",
-		Imports: []string{"internal/watch/state", "probe", "report"},
+		Imports: []string{"internal/watch/alert", "internal/watch/period", "internal/watch/state", "probe", "report"},
 		Why:     "keeps results and what was made of them; it makes nothing of them itself",
 	},
 	{
 		Name:    "internal/watch/metrics",
-		Imports: []string{"internal/watch/state", "internal/watch/store", "internal/watch/watchfile", "probe"},
-		Tests:   []string{"report"},
+		Imports: []string{"internal/watch/alert", "internal/watch/state", "internal/watch/store", "internal/watch/watchfile", "probe", "report"},
 		Why:     "shows what it is told",
 	},
 	{
+		Name:    "internal/watch/page",
+		Imports: []string{"internal/argv", "internal/watch/period", "internal/watch/state", "internal/watch/store", "internal/watch/watchfile", "probe", "report"},
+		Tests:   []string{"internal/diagnosis", "traceroute"},
+		Why:     "shows what it is told and what is stored; who may see it is the server's to decide",
+	},
+	{
+		Name:    "internal/watch/server",
+		Imports: []string{"internal/config"},
+		Why:     "who may ask, and over what; what is answered it is given",
+	},
+	{
+		Name:    "internal/watch/exporter",
+		Imports: []string{"internal/payload", "internal/watch/watchfile", "probe", "report"},
+		Tests:   []string{"internal/diagnosis"},
+		Why:     "what may be probed, and what Prometheus reads of it; how it is measured it is given",
+	},
+	{
 		Name:    "internal/watch",
-		Imports: []string{"internal/watch/state", "internal/watch/store", "internal/watch/timetable", "internal/watch/watchfile", "report"},
-		Tests:   []string{"internal/diagnosis", "probe"},
+		Imports: []string{"internal/watch/alert", "internal/watch/state", "internal/watch/store", "internal/watch/timetable", "internal/watch/watchfile", "report"},
+		Tests:   []string{"internal/diagnosis", "internal/watch/metrics", "probe"},
 		Why:     "the clock and the goroutines of watching; how a check is measured it is given",
+	},
+	{
+		Name: "internal/sdnotify",
+		Why:  "a protocol of the system manager, and nothing else",
+	},
+	{
+		Name:  "contrib",
+		Tests: []string{"internal/watch/metrics", "internal/watch/state", "internal/watch/store", "internal/watch/watchfile", "probe", "report"},
+		Why:   "files for other programs; its tests let those programs, and ours, read them",
 	},
 	{
 		Name: "internal/testenv",
@@ -309,8 +350,13 @@ var Modules = []Module{
 	},
 	{
 		Path:  "github.com/prometheus/client_golang",
-		Users: []string{"internal/watch/metrics"},
-		Why:   "the exposition of metrics; what is counted is told to that package",
+		Users: []string{"internal/watch/metrics", "internal/watch/exporter"},
+		Why:   "the exposition of metrics; what is counted is told to those packages",
+	},
+	{
+		Path:  "github.com/prometheus/exporter-toolkit",
+		Users: []string{"internal/watch/server"},
+		Why:   "TLS and users by the convention of Prometheus",
 	},
 	{
 		Path:  "golang.org/x/net/idna",
@@ -334,7 +380,7 @@ var Modules = []Module{
 	},
 	{
 		Path:  "syscall",
-		Users: []string{"internal/wire/rawsock", "internal/wire/kernelconn", "internal/lab/netlab", "internal/testenv", "internal/privilege", "internal/doctor", "cmd/rstprobe"},
+		Users: []string{"internal/watch/alert/deliver", "internal/wire/rawsock", "internal/wire/kernelconn", "internal/lab/netlab", "internal/testenv", "internal/privilege", "internal/doctor", "cmd/rstprobe"},
 		Tests: []string{"internal/lab/cases"},
 		Why:   "as golang.org/x/sys/unix",
 	},
@@ -345,8 +391,8 @@ var Modules = []Module{
 	},
 	{
 		Path:  "golang.org/x/time/rate",
-		Users: []string{"internal/wire/engine", "internal/wire/kernelconn"},
-		Why:   "the ceiling on packets per second",
+		Users: []string{"internal/wire/engine", "internal/wire/kernelconn", "internal/watch/server"},
+		Why:   "the ceilings on packets, on wrong tokens and on lines of the log per second",
 	},
 	{
 		Path:  "github.com/oschwald/maxminddb-golang/v2",
@@ -414,7 +460,7 @@ var Modules = []Module{
 var Pure = []string{
 	"internal/packet", "internal/payload", "internal/flow", "internal/residual", "internal/wire/utcp", "internal/lab/middlebox",
 	"probe", "traceroute", "internal/diagnosis", "internal/explain", "internal/explain/join", "internal/explain/sweep", "internal/explain/twoends", "report",
-	"internal/watch/timetable", "internal/watch/state", "internal/watch/watchfile",
+	"internal/watch/timetable", "internal/watch/state", "internal/watch/alert", "internal/watch/watchfile", "internal/watch/period",
 }
 
 // Impure lists the parts of the standard library that pure code must not
