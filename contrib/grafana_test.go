@@ -162,6 +162,8 @@ func TestDashboardShowsEveryMetric(t *testing.T) {
 		"rstprobe_config_last_reload_success_timestamp_seconds": "for alerts of one's own",
 		"rstprobe_http_denied_total":                            "of single requests",
 		"rstprobe_probes_total":                                 "of single requests",
+		"rstprobe_handshake_duration_seconds_sum":               "a part of a histogram",
+		"rstprobe_handshake_duration_seconds_count":             "a part of a histogram",
 		"rstprobe_run_duration_seconds_sum":                     "a part of a histogram",
 		"rstprobe_run_duration_seconds_count":                   "a part of a histogram",
 	}

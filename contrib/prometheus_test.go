@@ -64,7 +64,7 @@ func exposed(t *testing.T) map[string][]string {
 	t.Helper()
 	m := metrics.New("1.2.3")
 	m.Watched([]watchfile.Check{{Name: "shop", Target: probe.Target{Input: "shop.example"}}})
-	m.Known("shop", state.Machines{})
+	m.Known("shop", state.Machines{{Kind: probe.SYN}: {Confirmed: state.Axes{Outcome: probe.Drop, Author: probe.InPath, Place: state.Place{AtTTL: 1}}}})
 	m.Ran(store.Run{Check: "shop", Started: time.Unix(1, 0), Ended: time.Unix(2, 0), Document: report.Document{Verdict: report.Verdict{Outcome: probe.Clean}}}, 0, nil)
 	m.Reloaded(time.Unix(1, 0), true)
 	m.Alerts().Receivers([]string{"ops"})

@@ -242,7 +242,7 @@ var Packages = []Package{
 	},
 	{
 		Name:    "internal/watch/metrics",
-		Imports: []string{"internal/watch/alert", "internal/watch/state", "internal/watch/store", "internal/watch/watchfile", "probe", "report"},
+		Imports: []string{"internal/watch/alert", "internal/watch/period", "internal/watch/state", "internal/watch/store", "internal/watch/watchfile", "probe", "report"},
 		Why:     "shows what it is told",
 	},
 	{

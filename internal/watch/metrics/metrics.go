@@ -1,6 +1,6 @@
-// Package metrics shows the present of rstprobe watch to Prometheus. Labels
-// come from the configuration only, never from what was seen in the network,
-// so that their number is bounded. docs/watch.md lists the metrics.
+// Package metrics shows the present of rstprobe watch to Prometheus. The number
+// of series depends on the configuration only, never on what is seen in the
+// network. docs/watch.md lists the metrics.
 package metrics
 
 import (
@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/rstprobe/rstprobe/internal/watch/period"
 	"github.com/rstprobe/rstprobe/internal/watch/state"
 	"github.com/rstprobe/rstprobe/internal/watch/store"
 	"github.com/rstprobe/rstprobe/internal/watch/watchfile"
@@ -29,10 +30,11 @@ type Metrics struct {
 	watched  map[string]bool // by check
 	infos    *infos
 	alerts   *Alerts
+	boxes    boxes
 
 	interference, injectorHop, lastRun, lag, interval, flapping, suspected *prometheus.GaugeVec
 	runs, changes, missed, lookups, failures, denied, probes               *prometheus.CounterVec
-	duration                                                               *prometheus.HistogramVec
+	duration, handshake                                                    *prometheus.HistogramVec
 	packets, dropped                                                       prometheus.Counter
 	trouble, reloaded, reloadedAt                                          prometheus.Gauge
 }
@@ -40,6 +42,10 @@ type Metrics struct {
 // durations are the buckets of the length of a run in seconds: a clean one on
 // a short path takes less than one, waiting for residual blocks minutes.
 var durations = []float64{0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300}
+
+// handshakes are those of a handshake, from a neighbour to the other side of
+// the world with a SYN that was lost.
+var handshakes = []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 3}
 
 // New is a set of metrics for one process of a version of rstprobe.
 func New(version string) *Metrics {
@@ -53,7 +59,7 @@ func New(version string) *Metrics {
 		return prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
 	}
 	m := &Metrics{
-		registry: prometheus.NewRegistry(), watched: map[string]bool{}, infos: &infos{}, alerts: newAlerts(),
+		registry: prometheus.NewRegistry(), watched: map[string]bool{}, infos: &infos{}, alerts: newAlerts(), boxes: newBoxes(),
 
 		interference: gauge("rstprobe_interference", "1 if something between us and the server interferes, in the confirmed state; else 0."),
 		injectorHop:  gauge("rstprobe_injector_hop", "The smallest TTL at which the box acts, in the confirmed state; NaN if there is none, or it is not located."),
@@ -72,6 +78,9 @@ func New(version string) *Metrics {
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "rstprobe_run_duration_seconds", Help: "How long runs take, waiting included.", Buckets: durations,
 		}, []string{"check"}),
+		handshake: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "rstprobe_handshake_duration_seconds", Help: "How long the fastest handshake with the target took in each run: from SYN to SYN-ACK (connect).", Buckets: handshakes,
+		}, []string{"stage"}),
 		packets: prometheus.NewCounter(prometheus.CounterOpts{Name: "rstprobe_packets_sent_total", Help: "Packets sent."}),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{Name: "rstprobe_capture_dropped_total", Help: "Received packets that our own kernel dropped."}),
 		trouble: one("rstprobe_own_network_trouble", "1 while no check shows any life beyond our own network; else 0."),
@@ -79,6 +88,7 @@ func New(version string) *Metrics {
 		reloaded:   one("rstprobe_config_last_reload_successful", "1 if the last reading of the watch file succeeded; else 0."),
 		reloadedAt: one("rstprobe_config_last_reload_success_timestamp_seconds", "When the watch file was last read with success, in seconds of Unix time."),
 	}
+	m.handshake.WithLabelValues("connect")
 	for _, v := range verdicts {
 		m.probes.WithLabelValues(string(v))
 	}
@@ -88,7 +98,7 @@ func New(version string) *Metrics {
 	}, func() float64 { return 1 })
 	m.registry.MustRegister(
 		m.interference, m.injectorHop, m.lastRun, m.lag, m.interval, m.flapping, m.suspected, m.runs, m.changes, m.missed, m.lookups, m.failures, m.denied, m.probes,
-		m.duration, m.packets, m.dropped, m.trouble, m.reloaded, m.reloadedAt, m.infos, m.alerts.sent, m.alerts.pending, build,
+		m.duration, m.handshake, m.boxes.info, m.packets, m.dropped, m.trouble, m.reloaded, m.reloadedAt, m.infos, m.alerts.sent, m.alerts.pending, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -141,11 +151,13 @@ func (m *Metrics) forget(check string) {
 	}{m.interference, m.injectorHop, m.lastRun, m.lag, m.interval, m.flapping, m.suspected, m.runs, m.changes, m.missed, m.lookups, m.failures, m.duration} {
 		v.DeletePartialMatch(of)
 	}
+	m.boxes.forget(check)
 }
 
 // Known shows the confirmed state: of several questions, the nearest box.
 func (m *Metrics) Known(check string, now state.Machines) {
 	interferes, flaps, suspects, hop := false, false, false, math.NaN()
+	nearest := state.Place{}
 	for _, x := range now {
 		flaps = flaps || x.Flapping
 		suspects = suspects || x.Candidate != nil
@@ -154,11 +166,12 @@ func (m *Metrics) Known(check string, now state.Machines) {
 		}
 		interferes = true
 		if at := x.Confirmed.Place.AtTTL; at > 0 && !(float64(at) >= hop) { // a comparison with NaN is false
-			hop = float64(at)
+			hop, nearest = float64(at), x.Confirmed.Place
 		}
 	}
 	m.interference.WithLabelValues(check).Set(bit(interferes))
 	m.injectorHop.WithLabelValues(check).Set(hop)
+	m.boxes.known(check, nearest)
 	m.flapping.WithLabelValues(check).Set(bit(flaps))
 	m.suspected.WithLabelValues(check).Set(bit(suspects))
 }
@@ -171,6 +184,10 @@ func (m *Metrics) Ran(run store.Run, lag time.Duration, changes []state.Change) 
 	m.lastRun.WithLabelValues(run.Check).Set(seconds(run.Ended))
 	m.lag.WithLabelValues(run.Check).Set(max(0, lag.Seconds()))
 	m.duration.WithLabelValues(run.Check).Observe(run.Ended.Sub(run.Started).Seconds())
+	if ms, ok := period.Connect(doc); ok {
+		m.handshake.WithLabelValues("connect").Observe(ms / 1000)
+	}
+	m.boxes.ran(run.Check, doc)
 	m.packets.Add(float64(doc.PacketsSent))
 	m.dropped.Add(float64(doc.PacketsDropped))
 	if run.Lookup != "" {

@@ -70,7 +70,7 @@ func TallyOf(doc report.Document, r Run) Tally {
 		Packets: doc.PacketsSent, Dropped: doc.PacketsDropped, Verdicts: map[probe.Overall]int{doc.Verdict.Outcome: 1},
 		Duration: SpreadOf(doc.DurationMS), Questions: map[state.Question]Answers{},
 	}
-	if ms, ok := connect(doc); ok {
+	if ms, ok := Connect(doc); ok {
 		t.Connect = SpreadOf(ms)
 	}
 	for q, reading := range state.Readings(doc, r.Ended) {
@@ -93,8 +93,9 @@ func one(b bool) int {
 	return 0
 }
 
-// connect is how long the fastest ordinary handshake with the target took.
-func connect(doc report.Document) (ms float64, ok bool) {
+// Connect is how many milliseconds the fastest ordinary handshake with the
+// target took in a run; false: none was made.
+func Connect(doc report.Document) (ms float64, ok bool) {
 	for _, a := range doc.Attempts {
 		if a.ConnectedMS == nil || a.Manner != report.Ordinary || a.IP != doc.Target.IP || a.Port != doc.Target.Port {
 			continue
