@@ -191,7 +191,7 @@ func (w *watching) check() error {
 
 // watchKeys are keys of a watch file that no setting has. One that has none of
 // them has no checks either.
-var watchKeys = []string{"checks", "defaults", "retention", "modules", "probe", "alerts"}
+var watchKeys = []string{"checks", "defaults", "retention", "modules", "probe", "alerts", "listen", "hosts", "token_file", "web_config", "external_url"}
 
 // isWatchFile reports whether a file is meant for watch rather than to hold
 // settings.

@@ -43,8 +43,9 @@ func conceal(n config.Node, secret bool) {
 // setExternalURL takes the address at which people reach the pages.
 func (f *File) setExternalURL(s string) error {
 	u, err := parseURL(s)
-	if err != nil || u.User != nil || u.RawQuery != "" {
-		return errors.New("write the address at which people reach the pages, such as https://watch.example") // without the text, which may hold a password
+	if err != nil || u.User != nil || u.RawQuery != "" || strings.Trim(u.Path, "/") != "" {
+		// Without the text, which may hold a password.
+		return errors.New("write the address at which people reach the pages, without a path, such as https://watch.example")
 	}
 	f.ExternalURL = s
 	return nil

@@ -23,7 +23,7 @@ func readAlerts(t *testing.T, text string) (File, error) {
 func TestAlerts(t *testing.T) {
 	t.Parallel()
 	f, err := readAlerts(t, `
-external_url: https://watch.example/rst/
+external_url: https://watch.example/
 alerts:
   - name: plain
     webhook: {url: "https://hooks.example/a?b=c"}
@@ -65,7 +65,7 @@ alerts:
 		t.Errorf("alerts (-want +got):\n%s", diff)
 	}
 	body, err := f.Alerts[1].Via.(alert.Webhook).Template.Execute(alert.Event{Check: "shop"})
-	if string(body) != "shop" || err != nil || f.ExternalURL != "https://watch.example/rst/" {
+	if string(body) != "shop" || err != nil || f.ExternalURL != "https://watch.example/" {
 		t.Errorf("the template makes %q, %v; external_url is %q", body, err, f.ExternalURL)
 	}
 }
@@ -119,6 +119,7 @@ func TestAlertsThatAreWrong(t *testing.T) {
 		{"external_url: watch.example", `w:4:15: write the address at which people reach the pages`},
 		{"external_url: https://me:sesame@a.example", "w:4:15: write the address at"},
 		{"alert: [{webhook: {headers: {Authorization: sesame}}}]", `w:4:1: the file has no key "alert"`},
+		{"external_url: https://a.example/rst/", "without a path"},
 		{"external_url: https://a.example/?x", "write the address at which people reach the pages"},
 	} {
 		_, err := readAlerts(t, tt.text)
