@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,14 +25,14 @@ func TestRunsThatOutagesCut(t *testing.T) {
 		start := time.Now()
 		down := func(at time.Duration) bool { return at%cycle < outage }
 		m := newMemory()
-		cut := 0
+		var cut atomic.Int64
 		during(t, 10*day, watcher(t, m, func(c watchfile.Check) (time.Duration, probe.Outcome) {
 			begin := time.Since(start)
 			switch end := begin + takes; {
 			case down(begin) && down(end):
 				return takes, ""
 			case down(begin) || down(end):
-				cut++
+				cut.Add(1)
 				return takes, probe.Drop
 			case c.Name == "shop" && begin >= comes:
 				return takes, probe.Reset
@@ -39,8 +40,8 @@ func TestRunsThatOutagesCut(t *testing.T) {
 				return takes, probe.OK
 			}
 		}, 2), check("shop", "a.example", 5*time.Minute), check("bank", "b.example", 5*time.Minute))
-		if want := int(10 * day / cycle); cut < want {
-			t.Errorf("only %d runs were cut by %d outages", cut, want)
+		if want := int64(10 * day / cycle); cut.Load() < want {
+			t.Errorf("only %d runs were cut by %d outages", cut.Load(), want)
 		}
 		if len(m.changes["bank"]) > 0 || len(m.changes["shop"]) != 1 || m.changes["shop"][0].To.Outcome != probe.Reset {
 			t.Errorf("changes: %v", m.changes)
