@@ -56,7 +56,7 @@ func (w *Watcher) judge(c watchfile.Check, run store.Run) (state.Machines, []sta
 		return current(c, w.known[c.Name]), nil
 	}
 	life := state.Life(run.Document)
-	w.network.Note(c.Name, run.Ended, life)
+	w.network.Note(c.Name, run.Started, life)
 	if trouble := w.network.Trouble(w.watched); w.trouble == nil || *w.trouble != trouble {
 		w.logNetwork(trouble, run.Ended)
 		w.networkTurned(trouble, run.Ended)
@@ -66,7 +66,7 @@ func (w *Watcher) judge(c watchfile.Check, run store.Run) (state.Machines, []sta
 	p := state.Patience{Confirm: c.Confirm, Of: c.Of, Retest: c.Retest, Window: flappingSlots * c.Interval}
 	var changes []state.Change
 	readings := state.Readings(run.Document, run.Ended)
-	if life && run.Started.Before(w.healed) { // a part of it was made while nothing answered
+	if run.Started.Before(w.healed) { // a part of it was made while nothing answered
 		readings = nil
 	}
 	for _, q := range c.Questions {

@@ -363,3 +363,20 @@ func TestNetwork(t *testing.T) {
 		t.Error("a is still known")
 	}
 }
+
+// TestLifeBeforeIsNone: a run that began before a time shows no life after it,
+// however long it took.
+func TestLifeBeforeIsNone(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	var n Network
+	n.Note("long", at, true)
+	for since, want := range map[time.Time]bool{at.Add(-time.Second): true, at: false, at.Add(time.Second): false} {
+		if got := n.AliveElsewhere("other")(since); got != want {
+			t.Errorf("alive since %v: %v, want %v", since, got, want)
+		}
+	}
+	if n.AliveElsewhere("long")(at.Add(-time.Second)) {
+		t.Error("its own life is taken for that of another")
+	}
+}

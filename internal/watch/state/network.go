@@ -10,17 +10,18 @@ type Network struct {
 // sign is what the last runs of a check showed.
 type sign struct {
 	now   bool      // the last run showed life
-	alive time.Time // when a run last did; zero: never
+	alive time.Time // when the last run that did began; zero: none did
 }
 
-// Note takes what a run of a check showed, when it ended.
-func (n *Network) Note(check string, at time.Time, life bool) {
+// Note takes what a run of a check showed that began at a time. What answered
+// in it may have done so at once, and no longer when it ended.
+func (n *Network) Note(check string, began time.Time, life bool) {
 	if n.last == nil {
 		n.last = map[string]sign{}
 	}
 	s := n.last[check]
 	if s.now = life; life {
-		s.alive = at
+		s.alive = began
 	}
 	n.last[check] = s
 }
@@ -28,8 +29,8 @@ func (n *Network) Note(check string, at time.Time, life bool) {
 // Forget drops a check that is no longer watched.
 func (n *Network) Forget(check string) { delete(n.last, check) }
 
-// AliveElsewhere returns whether a run of another check has shown life after a
-// time.
+// AliveElsewhere returns whether a run of another check that began after a time
+// has shown life.
 func (n *Network) AliveElsewhere(check string) func(since time.Time) bool {
 	return func(since time.Time) bool {
 		for name, s := range n.last {
