@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/rstprobe/rstprobe/internal/lab"
-	"github.com/rstprobe/rstprobe/internal/lab/netlab"
 	"github.com/rstprobe/rstprobe/internal/testenv"
 	"github.com/rstprobe/rstprobe/internal/watch/alert"
 )
@@ -25,15 +24,7 @@ func TestWatchTellsOnce(t *testing.T) {
 	testenv.Need(t, "netns", "raw")
 	var on atomic.Bool
 	top := lab.Topology{Routers: 3, Boxes: []lab.Placement{resetterAt(1, &on)}}
-	path, err := netlab.New(top)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := path.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	path := pathOf(t, top)
 	var listener net.Listener
 	if err := path.Client(func() (err error) {
 		listener, err = net.Listen("tcp", "127.0.0.1:0")

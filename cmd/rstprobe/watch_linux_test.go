@@ -163,15 +163,7 @@ func TestWatch(t *testing.T) {
 	testenv.Need(t, "netns", "raw")
 	var near, far atomic.Bool
 	top := lab.Topology{Routers: 4, Boxes: []lab.Placement{resetterAt(1, &near), resetterAt(3, &far)}}
-	path, err := netlab.New(top)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := path.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	path := pathOf(t, top)
 	dir := t.TempDir()
 	file, db := filepath.Join(dir, "watch.yaml"), filepath.Join(dir, "rstprobe.db")
 	const listen = "127.0.0.1:9315"
@@ -262,15 +254,7 @@ checks:
 // TestWatchEndsInOrder, whichever signal says so.
 func TestWatchEndsInOrder(t *testing.T) {
 	testenv.Need(t, "netns", "raw")
-	path, err := netlab.New(lab.Topology{Routers: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := path.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	path := pathOf(t, lab.Topology{Routers: 2})
 	dir := t.TempDir()
 	file := filepath.Join(dir, "watch.yaml")
 	text := "store: " + filepath.Join(dir, "rstprobe.db") + "\nchecks: [{target: \"shop.example:443@10.9.2.9\", interval: 1h}]\n" // nobody is there

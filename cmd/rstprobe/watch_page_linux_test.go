@@ -65,15 +65,7 @@ func TestWatchPages(t *testing.T) {
 	b := browsertest.Open(t)
 	var box atomic.Bool
 	top := lab.Topology{Routers: 4, Boxes: []lab.Placement{resetterAt(2, &box)}}
-	path, err := netlab.New(top)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := path.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	path := pathOf(t, top)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "watch.yaml")
 	text := fmt.Sprintf(`

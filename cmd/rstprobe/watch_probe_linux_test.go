@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/rstprobe/rstprobe/internal/lab"
-	"github.com/rstprobe/rstprobe/internal/lab/netlab"
 	"github.com/rstprobe/rstprobe/internal/testenv"
 )
 
@@ -23,15 +22,7 @@ func TestProbe(t *testing.T) {
 	testenv.Need(t, "netns", "raw")
 	var box atomic.Bool
 	top := lab.Topology{Routers: 4, Boxes: []lab.Placement{resetterAt(3, &box)}}
-	path, err := netlab.New(top)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := path.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	path := pathOf(t, top)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "watch.yaml")
 	write := func(more string) {

@@ -11,7 +11,6 @@ import (
 	"testing"
 
 	"github.com/rstprobe/rstprobe/internal/lab"
-	"github.com/rstprobe/rstprobe/internal/lab/netlab"
 	"github.com/rstprobe/rstprobe/internal/testenv"
 )
 
@@ -20,15 +19,7 @@ import (
 // counts from a reload on, unless it is none.
 func TestWatchToken(t *testing.T) {
 	testenv.Need(t, "netns", "raw")
-	path, err := netlab.New(lab.Topology{Routers: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := path.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	path := pathOf(t, lab.Topology{Routers: 2})
 	dir := t.TempDir()
 	file, db := filepath.Join(dir, "watch.yaml"), filepath.Join(dir, "rstprobe.db")
 	write := func(path, text string) {
