@@ -24,7 +24,7 @@ func newAlerts() *Alerts {
 			Name: "rstprobe_alerts_total", Help: "Alerts that were delivered or given up, and attempts that failed.",
 		}, []string{"receiver", "result"}),
 		pending: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "rstprobe_alerts_pending", Help: "Alerts that have not arrived yet.",
+			Name: "rstprobe_alerts_pending", Help: "Alerts that have not arrived yet, or not when they were last repeated.",
 		}, []string{"receiver"}),
 	}
 }

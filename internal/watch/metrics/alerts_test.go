@@ -28,7 +28,7 @@ rstprobe_alerts_total{receiver="am",result="given_up"} 0
 rstprobe_alerts_total{receiver="ops",result="delivered"} 1
 rstprobe_alerts_total{receiver="ops",result="failed"} 1
 rstprobe_alerts_total{receiver="ops",result="given_up"} 2
-# HELP rstprobe_alerts_pending Alerts that have not arrived yet.
+# HELP rstprobe_alerts_pending Alerts that have not arrived yet, or not when they were last repeated.
 # TYPE rstprobe_alerts_pending gauge
 rstprobe_alerts_pending{receiver="am"} 0
 rstprobe_alerts_pending{receiver="ops"} 2

@@ -18,7 +18,7 @@ type Message struct {
 	Created   time.Time
 	Due       time.Time // when it is to be sent
 	Attempts  int       // that failed
-	Repeat    bool      // it is sent again and again until a later one on the same question is there
+	Repeat    bool      // it is sent again and again, until a later one on the same question is there at the latest
 	Delivered bool      // it was, at least once
 }
 
@@ -145,68 +145,85 @@ func tell(tx *sql.Tx, run int64, decisions []alert.Decision) error {
 		}
 		at := d.Event.At.UnixMicro()
 		if _, err := tx.Exec("INSERT INTO outbox (receiver, check_name, question, run, event, created, due, attempts, repeat) VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)",
-			d.Receiver, d.Check, question, run, string(text), at, at, d.Standing && d.Event.Status != alert.Resolved); err != nil {
+			d.Receiver, d.Check, question, run, string(text), at, at, d.Standing); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Next is the message to a receiver that is due first: what is sent again and
-// again comes behind what has waited longer, however many of it there is. Of
-// each question only the oldest one counts, so that they arrive in order. ok:
-// there is one.
-func (s *Store) Next(receiver string) (m Message, ok bool, err error) {
-	var run, created, due int64
-	var text string
-	err = s.db.QueryRow(`SELECT id, run, event, created, due, attempts, repeat, delivered IS NOT NULL FROM outbox AS m
+// Next are the messages to a receiver that are due first, at most so many: what
+// is sent again and again comes behind what has waited longer, however many of
+// it there is. Of each question only the oldest one counts, so that they arrive
+// in order.
+func (s *Store) Next(receiver string, most int) ([]Message, error) {
+	out, err := s.next(receiver, most)
+	if err != nil {
+		return nil, fmt.Errorf("store: read the alerts to send: %w", err)
+	}
+	return out, nil
+}
+
+func (s *Store) next(receiver string, most int) (out []Message, err error) {
+	rows, err := s.db.Query(`SELECT id, run, event, created, due, attempts, repeat, delivered IS NOT NULL FROM outbox AS m
 		WHERE receiver = ?1 AND done IS NULL AND NOT EXISTS (
 			SELECT 1 FROM outbox AS earlier WHERE earlier.receiver = ?1 AND earlier.check_name = m.check_name
 			AND earlier.question = m.question AND earlier.done IS NULL AND earlier.id < m.id)
-		ORDER BY due, id LIMIT 1`, receiver).
-		Scan(&m.ID, &run, &text, &created, &due, &m.Attempts, &m.Repeat, &m.Delivered)
-	if errors.Is(err, sql.ErrNoRows) {
-		return m, false, nil
-	}
-	if err == nil {
-		err = json.Unmarshal([]byte(text), &m.Event)
-	}
+		ORDER BY due, id LIMIT ?2`, receiver, most)
 	if err != nil {
-		return m, false, fmt.Errorf("store: read the alerts to send: %w", err)
+		return nil, err
 	}
-	m.Event.Run, m.Created, m.Due = run, timeOf(created), timeOf(due)
-	return m, true, nil
+	defer rows.Close() //nolint:errcheck // only read
+	for rows.Next() {
+		var m Message
+		var run, created, due int64
+		var text string
+		if err := rows.Scan(&m.ID, &run, &text, &created, &due, &m.Attempts, &m.Repeat, &m.Delivered); err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal([]byte(text), &m.Event); err != nil {
+			return nil, err
+		}
+		m.Event.Run, m.Created, m.Due = run, timeOf(created), timeOf(due)
+		out = append(out, m)
+	}
+	return out, rows.Err()
 }
 
-// Delivered notes that a message arrived; again: it is to be sent again then,
-// unless a later one has come meanwhile. The zero time: never.
-func (s *Store) Delivered(id int64, at, again time.Time) error {
-	if again.IsZero() {
-		return s.note(id, "delivered = coalesce(delivered, ?2), done = ?2", at.UnixMicro())
-	}
-	return s.note(id, "delivered = coalesce(delivered, ?2), attempts = 0, due = ?3", at.UnixMicro(), again.UnixMicro())
+// Attempt is what became of an attempt to send a message.
+type Attempt struct {
+	ID        int64     // of the message
+	Delivered bool      // it arrived
+	Again     time.Time // when it is to be sent again; zero: never
 }
 
-// Failed notes that a message did not arrive, and when it is tried again; the
-// zero time: never.
-func (s *Store) Failed(id int64, at, again time.Time) error {
-	if again.IsZero() {
-		return s.note(id, "attempts = attempts + 1, done = ?2", at.UnixMicro())
+// Note keeps what became of attempts that ended at a time, all of them or none.
+// A message that is done meanwhile, since a later one has come, stays as it is.
+func (s *Store) Note(at time.Time, attempts ...Attempt) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("store: note what became of an alert: %w", err)
+		}
+	}()
+	tx, err := s.db.Begin()
+	if err != nil {
+		return err
 	}
-	return s.note(id, "attempts = attempts + 1, due = ?2", again.UnixMicro())
+	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing
+	for _, a := range attempts {
+		again := sql.NullInt64{Int64: a.Again.UnixMicro(), Valid: !a.Again.IsZero()}
+		if _, err := tx.Exec(`UPDATE outbox SET attempts = iif(?2, 0, attempts + 1), delivered = iif(?2, coalesce(delivered, ?3), delivered),
+			due = coalesce(?4, due), done = iif(?4 IS NULL, ?3, NULL) WHERE id = ?1 AND done IS NULL`, a.ID, a.Delivered, at.UnixMicro(), again); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
 }
 
-// note changes an open message; one that is done meanwhile stays as it is.
-func (s *Store) note(id int64, set string, args ...any) error {
-	if _, err := s.db.Exec("UPDATE outbox SET "+set+" WHERE id = ?1 AND done IS NULL", append([]any{id}, args...)...); err != nil {
-		return fmt.Errorf("store: note what became of an alert: %w", err)
-	}
-	return nil
-}
-
-// Pending is how many messages to a receiver have not arrived yet.
+// Pending is how many messages to a receiver have not arrived: not yet, or not
+// the last time that they were to.
 func (s *Store) Pending(receiver string) (n int, err error) {
-	err = s.db.QueryRow("SELECT count(*) FROM outbox WHERE receiver = ? AND done IS NULL AND delivered IS NULL", receiver).Scan(&n)
+	err = s.db.QueryRow("SELECT count(*) FROM outbox WHERE receiver = ? AND done IS NULL AND (delivered IS NULL OR attempts > 0)", receiver).Scan(&n)
 	if err != nil {
 		return 0, fmt.Errorf("store: count the alerts to send: %w", err)
 	}

@@ -26,13 +26,14 @@ func decision(receiver, question string, status alert.Status, at int) alert.Deci
 // next is the summary of the next message, and its state.
 func next(t *testing.T, s *Store, receiver string) (string, Message) {
 	t.Helper()
-	m, ok, err := s.Next(receiver)
+	ms, err := s.Next(receiver, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !ok {
-		return "", m
+	if len(ms) == 0 {
+		return "", Message{}
 	}
+	m := ms[0]
 	return string(m.Event.Status) + " " + m.Event.Summary, m
 }
 
@@ -66,17 +67,20 @@ func TestOutbox(t *testing.T) {
 	if m.Event.Run != 1 || !m.Created.Equal(at(1)) || m.Attempts != 0 || m.Repeat {
 		t.Errorf("message %+v", m)
 	}
-	must(s.Failed(m.ID, at(3), at(10)))
+	must(s.Note(at(3), Attempt{ID: m.ID, Again: at(10)}))
 	b := expect("firing b") // the resolved one has to wait for the firing one
-	must(s.Delivered(b.ID, at(4), time.Time{}))
+	if both, err := s.Next("ops", 9); err != nil || len(both) != 2 || both[0].ID != b.ID || both[1].ID != m.ID {
+		t.Errorf("next: %+v, %v; want the two questions, as they are due", both, err)
+	}
+	must(s.Note(at(4), Attempt{ID: b.ID, Delivered: true}))
 	if m := expect("firing a"); m.Attempts != 1 || !m.Due.Equal(at(10)) {
 		t.Errorf("message %+v", m)
 	}
 	if n, err := s.Pending("ops"); n != 2 || err != nil {
 		t.Errorf("%d pending, %v", n, err)
 	}
-	must(s.Failed(m.ID, at(10), time.Time{})) // given up
-	must(s.Delivered(expect("resolved a").ID, at(11), time.Time{}))
+	must(s.Note(at(10), Attempt{ID: m.ID})) // given up
+	must(s.Note(at(11), Attempt{ID: expect("resolved a").ID, Delivered: true}))
 	expect("")
 	if n, err := s.Pending("ops"); n != 0 || err != nil {
 		t.Errorf("%d pending, %v", n, err)
@@ -126,19 +130,25 @@ func TestOutboxOfWhoRepeats(t *testing.T) {
 	if got != "changed a" || !m.Repeat || m.Delivered {
 		t.Errorf("next: %s %+v", got, m)
 	}
-	if err := s.Delivered(m.ID, at(3), at(4)); err != nil {
-		t.Fatal(err)
+	note := func(a Attempt) {
+		t.Helper()
+		if err := s.Note(at(3), a); err != nil {
+			t.Fatal(err)
+		}
 	}
+	note(Attempt{ID: m.ID, Delivered: true, Again: at(4)})
 	got, m = next(t, s, "standing")
 	if n, err := s.Pending("standing"); got != "changed a" || !m.Due.Equal(at(4)) || !m.Delivered || n != 0 || err != nil {
 		t.Errorf("next: %s %+v, %d pending, %v", got, m, n, err)
 	}
-	add(3, decision("standing", "a", alert.Resolved, 3))
-	if err := s.Delivered(m.ID, at(3), at(4)); err != nil { // it was under way, and is no longer to be repeated
-		t.Fatal(err)
+	note(Attempt{ID: m.ID, Again: at(5)})
+	if n, err := s.Pending("standing"); n != 1 || err != nil {
+		t.Errorf("%d pending, %v; the last repetition did not arrive", n, err)
 	}
+	add(3, decision("standing", "a", alert.Resolved, 3))
+	note(Attempt{ID: m.ID, Delivered: true, Again: at(4)}) // it was under way, and is no longer to be repeated
 	got, m = next(t, s, "standing")
-	if got != "resolved a" || m.Repeat {
+	if got != "resolved a" || m.Delivered {
 		t.Errorf("next: %s %+v", got, m)
 	}
 }

@@ -57,5 +57,8 @@ func manage(via alert.Alertmanager, e alert.Event, now time.Time) managed {
 	if e.Status == alert.Resolved {
 		out.EndsAt = e.At
 	}
+	if out.StartsAt.After(out.EndsAt) { // the clock was set back; it would be refused
+		out.StartsAt = out.EndsAt
+	}
 	return out
 }

@@ -1,7 +1,7 @@
 // Package deliver sends what receivers of alerts are to be told: it takes the
-// messages out of the store, one after the other, and notes there what became
-// of them. So each is sent at least once, whatever happens to the process in
-// between, and always with the same idempotency key.
+// messages out of the store and notes there what became of them. So each is
+// sent at least once, whatever happens to the process in between, and always
+// with the same idempotency key.
 //
 // Receivers do not wait for each other. Of one receiver, the messages about one
 // question stay in order; one that does not arrive holds up no other question.
@@ -20,9 +20,8 @@ import (
 
 // Store has the messages; see package store.
 type Store interface {
-	Next(receiver string) (store.Message, bool, error)
-	Delivered(id int64, at, again time.Time) error
-	Failed(id int64, at, again time.Time) error
+	Next(receiver string, most int) ([]store.Message, error)
+	Note(at time.Time, attempts ...store.Attempt) error
 	Pending(receiver string) (int, error)
 	Sweep(before time.Time) error
 }
@@ -31,7 +30,7 @@ type Store interface {
 type Observer interface {
 	Receivers(names []string) // from now on
 	Sent(receiver string, r alert.Result)
-	Pending(receiver string, n int) // have not arrived yet
+	Pending(receiver string, n int) // have not arrived
 }
 
 // Receivers are what the watch file says.
@@ -107,7 +106,7 @@ func (d *Deliverer) start(ctx context.Context, now Receivers) (end func()) {
 	var wakes []chan struct{}
 	for _, r := range now.All {
 		l := &loop{
-			cfg: d.cfg, receiver: r, base: now.ExternalURL, send: d.sender(r, d.cfg.Version),
+			cfg: d.cfg, receiver: r, base: now.ExternalURL, send: d.sender(r, d.cfg.Version), most: most(r),
 			wake: make(chan struct{}, 1), // one is enough to look again
 			log:  d.cfg.Log.With("receiver", r.Name),
 		}

@@ -31,6 +31,7 @@ type world struct {
 	mu       sync.Mutex
 	arrivals []string // receiver, event and time of every attempt
 	times    []time.Duration
+	requests int // each with one attempt or more
 	results  map[string]int
 	pending  map[string]int
 	log      strings.Builder
@@ -52,18 +53,25 @@ func newWorld(t *testing.T, answer func(e alert.Event, attempt int) error) *worl
 	w := &world{T: t, store: s, began: time.Now(), results: map[string]int{}, pending: map[string]int{}, answer: answer, attempts: map[string]int{}}
 	w.d = New(Config{Store: s, Observer: w, Log: slog.New(slog.NewTextHandler(&w.log, nil)), Version: "1"})
 	w.d.sender = func(r alert.Receiver, _ string) send {
-		return func(ctx context.Context, e alert.Event) error {
+		return func(ctx context.Context, events ...alert.Event) error {
 			w.mu.Lock()
-			w.attempts[e.Key]++
-			n := w.attempts[e.Key]
-			w.arrivals = append(w.arrivals, fmt.Sprintf("%s %s %s", r.Name, e.Status, e.Summary))
-			w.times = append(w.times, time.Since(w.began))
+			w.requests++
 			w.mu.Unlock()
-			err := w.answer(e, n)
-			if errors.Is(err, errHangs) {
-				<-ctx.Done()
+			var all error
+			for _, e := range events {
+				w.mu.Lock()
+				w.attempts[e.Key]++
+				n := w.attempts[e.Key]
+				w.arrivals = append(w.arrivals, fmt.Sprintf("%s %s %s", r.Name, e.Status, e.Summary))
+				w.times = append(w.times, time.Since(w.began))
+				w.mu.Unlock()
+				err := w.answer(e, n)
+				if errors.Is(err, errHangs) {
+					<-ctx.Done()
+				}
+				all = errors.Join(all, err)
 			}
-			return err
+			return all
 		}
 	}
 	return w
@@ -263,8 +271,42 @@ func TestStandsAtAlertmanager(t *testing.T) {
 		w.arrivals = nil
 		w.run(time.Minute, am)
 		w.decide(am, "one", alert.Resolved)
-		w.run(time.Hour, am)
+		w.run(20*time.Second, am)
 		w.expect("am firing one", "am resolved one")
+		w.run(time.Hour, am)
+		if n := len(w.arrivals); n != 2+int(afterglow/resend) || w.results["am delivered"] != 2 {
+			t.Errorf("sent %d times, %v: what is over is told for a quarter of an hour", n, w.results)
+		}
+	})
+}
+
+// TestTogether: who is told again and again of much is told in a few requests.
+// One that it refuses takes nothing along.
+func TestTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		am := alert.Receiver{Name: "am", Via: alert.Alertmanager{}}
+		refuses := false
+		w := newWorld(t, func(e alert.Event, _ int) error {
+			if refuses && e.Summary == "5" {
+				return refusal{errDown}
+			}
+			return nil
+		})
+		for n := range 2 * batch {
+			w.decide(am, fmt.Sprint(n), alert.Firing)
+		}
+		w.run(3*time.Minute-time.Second, am)
+		if len(w.arrivals) != 3*2*batch || w.requests != 3*2 || w.results["am delivered"] != 2*batch {
+			t.Errorf("%d alerts in %d requests, %v", len(w.arrivals), w.requests, w.results)
+		}
+		refuses = true
+		w.decide(am, "5", alert.Resolved)
+		w.decide(am, "6", alert.Resolved)
+		w.run(time.Minute, am)
+		if w.results["am delivered"] != 2*batch+1 || w.results["am given_up"] != 1 || w.results["am failed"] != 0 || w.pending["am"] != 0 {
+			t.Errorf("%v, %d pending", w.results, w.pending["am"])
+		}
 	})
 }
 
@@ -295,17 +337,17 @@ func TestManyThatStand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		am := alert.Receiver{Name: "am", Via: alert.Alertmanager{}}
 		w := newWorld(t, func(alert.Event, int) error {
-			time.Sleep(10 * time.Second) // it is slow
+			time.Sleep(time.Second) // it is slow
 			return nil
 		})
-		for n := range 10 {
+		for n := range 2 * batch {
 			w.decide(am, fmt.Sprint(n), alert.Firing)
 		}
 		w.run(5*time.Minute, am)
 		w.decide(am, "0", alert.Resolved)
 		w.run(5*time.Minute, am)
-		if n := w.results["am delivered"]; n != 11 || w.pending["am"] != 0 {
-			t.Errorf("%d of 11 delivered, %d pending", n, w.pending["am"])
+		if n := w.results["am delivered"]; n != 2*batch+1 || w.pending["am"] != 0 {
+			t.Errorf("%d of %d delivered, %d pending", n, 2*batch+1, w.pending["am"])
 		}
 	})
 }
@@ -316,11 +358,11 @@ type full struct {
 	until time.Time
 }
 
-func (f full) Delivered(id int64, at, again time.Time) error {
+func (f full) Note(at time.Time, attempts ...store.Attempt) error {
 	if time.Now().Before(f.until) {
 		return errors.New("the disk is full")
 	}
-	return f.Store.Delivered(id, at, again)
+	return f.Store.Note(at, attempts...)
 }
 
 // TestFullDisk: what arrived is not sent again since that could not be noted.

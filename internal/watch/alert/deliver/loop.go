@@ -21,6 +21,10 @@ const (
 	// Prometheus does (rules.alert.resend-delay).
 	resend = time.Minute
 
+	// afterglow is how long it is told of what is over, which it would not
+	// know if it was started anew meanwhile (resolvedRetention of Prometheus).
+	afterglow = 15 * time.Minute
+
 	grace = 3 * time.Second // for what is under way when we are told to stop
 	nap   = time.Minute     // the longest sleep without a look at the clock, which may be set
 )
@@ -31,13 +35,14 @@ type loop struct {
 	receiver alert.Receiver
 	base     string // address of the pages
 	send     send
+	most     int // events at once
 	wake     chan struct{}
 	log      *slog.Logger
 	pause    time.Time // nothing is sent before
 }
 
-// send sends an event; nil: it arrived.
-type send func(context.Context, alert.Event) error
+// send sends events; nil: they arrived.
+type send func(context.Context, ...alert.Event) error
 
 // refusal is an error that another attempt will not change.
 type refusal struct{ error }
@@ -51,16 +56,21 @@ type later struct {
 func (l *loop) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		wait := nap
-		m, ok, err := l.cfg.Store.Next(l.receiver.ID())
-		switch {
-		case err != nil:
+		ms, err := l.cfg.Store.Next(l.receiver.ID(), l.most)
+		if err != nil {
 			l.log.Error("the alerts to send cannot be read", "err", err)
-		case ok:
-			wait = min(nap, l.until(m))
+		}
+		due := ms[:0]
+		for _, m := range ms {
+			if left := l.until(m); left <= 0 {
+				due = append(due, m)
+			} else {
+				wait = min(wait, left)
+			}
 		}
 		l.count()
-		if err == nil && ok && wait <= 0 {
-			l.deliver(ctx, m)
+		if len(due) > 0 {
+			l.deliver(ctx, due)
 			continue
 		}
 		t := time.NewTimer(wait)
@@ -95,85 +105,111 @@ func (l *loop) count() {
 	l.cfg.Observer.Pending(l.receiver.Name, n)
 }
 
-// deliver sends a message and notes what became of it.
-func (l *loop) deliver(ctx context.Context, m store.Message) {
-	e := m.Event
-	e.URL = alert.Link(l.base, e.Run)
-	err := l.attempt(ctx, e)
+// deliver sends messages and notes what became of them.
+func (l *loop) deliver(ctx context.Context, ms []store.Message) {
+	var events []alert.Event
+	for _, m := range ms {
+		m.Event.URL = alert.Link(l.base, m.Event.Run)
+		events = append(events, m.Event)
+	}
+	err := l.attempt(ctx, events)
 	if err != nil && ctx.Err() != nil { // it was cut short by us: the next one to run sends it
 		return
 	}
+	if len(ms) > 1 && errors.As(err, new(refusal)) { // of which one, the answer does not say
+		for _, m := range ms {
+			if ctx.Err() == nil {
+				l.deliver(ctx, []store.Message{m})
+			}
+		}
+		return
+	}
 	now := time.Now()
-	log := l.log.With("check", e.Check, "question", e.Question.String(), "status", e.Status, "key", e.Key, "attempts", m.Attempts+1)
-	if err == nil {
-		var again time.Time
-		if m.Repeat {
-			again = now.Add(resend)
-		}
-		l.note(ctx, func() error { return l.cfg.Store.Delivered(m.ID, now, again) })
-		if !m.Delivered {
-			l.tell(alert.Delivered)
-			log.Info("alert delivered") // last: who reads of it finds the metrics in accord
-		}
-		return
+	if ask := (later{}); errors.As(err, &ask) { // it is the receiver that has too much, not the message
+		l.pause = now.Add(min(ask.after, maxPause))
 	}
-	again, ok := l.again(m, err, now)
-	if !ok {
-		l.note(ctx, func() error { return l.cfg.Store.Failed(m.ID, now, time.Time{}) })
-		l.tell(alert.GivenUp)
-		log.Error("alert given up", "err", err)
-		return
+	jitter := rand.Float64() // the same for all, so that they stay together
+	var attempts []store.Attempt
+	for _, m := range ms {
+		attempts = append(attempts, store.Attempt{ID: m.ID, Delivered: err == nil, Again: l.again(m, err, now, jitter)})
 	}
-	level := slog.LevelDebug
-	if m.Attempts == 0 { // what goes on is in the metrics
-		level = slog.LevelWarn
+	l.note(ctx, now, attempts)
+	l.count()
+	for i, m := range ms {
+		l.tell(ctx, m, err, attempts[i].Again)
 	}
-	l.note(ctx, func() error { return l.cfg.Store.Failed(m.ID, now, again) })
-	l.tell(alert.Failed)
-	log.Log(ctx, level, "alert not delivered, it is tried again", "retry_at", again, "err", err)
 }
 
-// tell tells the observer of an attempt.
-func (l *loop) tell(r alert.Result) {
-	l.cfg.Observer.Sent(l.receiver.Name, r)
-	l.count()
+// tell tells the observer and the log of an attempt. The log comes last: who
+// reads of it there finds the metrics in accord.
+func (l *loop) tell(ctx context.Context, m store.Message, err error, again time.Time) {
+	e := m.Event
+	log := l.log.With("check", e.Check, "question", e.Question.String(), "status", e.Status, "key", e.Key, "attempts", m.Attempts+1)
+	switch {
+	case err == nil && m.Delivered: // it was repeated
+	case err == nil:
+		l.cfg.Observer.Sent(l.receiver.Name, alert.Delivered)
+		log.Info("alert delivered")
+	case again.IsZero() && m.Delivered: // a repetition of what is over
+		l.cfg.Observer.Sent(l.receiver.Name, alert.Failed)
+	case again.IsZero():
+		l.cfg.Observer.Sent(l.receiver.Name, alert.GivenUp)
+		log.Error("alert given up", "err", err)
+	default:
+		l.cfg.Observer.Sent(l.receiver.Name, alert.Failed)
+		level := slog.LevelDebug
+		if m.Attempts == 0 { // what goes on is in the metrics
+			level = slog.LevelWarn
+		}
+		log.Log(ctx, level, "alert not delivered, it is tried again", "retry_at", again, "err", err)
+	}
 }
 
 // attempt sends once. When we are told to stop, what is under way has a moment
 // to end: cut short, it would be sent again.
-func (l *loop) attempt(ctx context.Context, e alert.Event) error {
+func (l *loop) attempt(ctx context.Context, events []alert.Event) error {
 	sending, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(grace, cancel) })()
-	return l.send(sending, e)
+	return l.send(sending, events...)
 }
 
-// again is when a message that did not arrive is tried again; false: never.
-func (l *loop) again(m store.Message, err error, now time.Time) (time.Time, bool) {
-	if errors.As(err, new(refusal)) && !m.Repeat { // what stands is told anew each minute, whatever was said to it before
-		return time.Time{}, false
+// again is when a message is sent again after an attempt; the zero time: never.
+// jitter is from 0 to 1, so that many do not come at once, ever again.
+func (l *loop) again(m store.Message, err error, now time.Time, jitter float64) time.Time {
+	stands := m.Repeat && m.Event.Status != alert.Resolved // whatever was said to it before
+	if err == nil {
+		if stands || m.Repeat && now.Sub(m.Created) < afterglow {
+			return now.Add(resend)
+		}
+		return time.Time{}
+	}
+	if errors.As(err, new(refusal)) && !stands {
+		return time.Time{}
 	}
 	longest := lastRetry
 	if m.Repeat {
 		longest = resend
 	}
 	pause := min(longest, firstRetry<<min(m.Attempts, 10)) // 10 doublings are more than the longest
-	pause = pause/2 + rand.N(pause/2)                      // so that many do not come at once, ever again
-	if ask := (later{}); errors.As(err, &ask) {
-		asked := min(ask.after, maxPause)
-		pause += asked
-		l.pause = now.Add(asked) // it is the receiver that has too much, not the message
+	pause = pause/2 + time.Duration(jitter*float64(pause/2))
+	pause += max(0, l.pause.Sub(now))
+	limit := patience
+	if m.Delivered {
+		limit = afterglow
 	}
-	again := now.Add(pause)
-	return again, m.Repeat || again.Sub(m.Created) <= patience
+	if again := now.Add(pause); stands || again.Sub(m.Created) <= limit {
+		return again
+	}
+	return time.Time{}
 }
 
-// note has the store keep what became of a message. As long as it does not,
+// note has the store keep what became of attempts. As long as it does not,
 // such as on a full disk, nothing else is sent, and what arrived is not sent
 // again unless the program ends.
-func (l *loop) note(ctx context.Context, keep func() error) {
+func (l *loop) note(ctx context.Context, at time.Time, attempts []store.Attempt) {
 	for {
-		err := keep()
+		err := l.cfg.Store.Note(at, attempts...)
 		if err == nil {
 			return
 		}

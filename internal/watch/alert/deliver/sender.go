@@ -17,31 +17,53 @@ import (
 	"github.com/rstprobe/rstprobe/internal/watch/alert"
 )
 
-// sender is how a receiver is told.
+// sender is how a receiver is told. It is handed as many events at once as
+// most allows.
 func sender(r alert.Receiver, version string) send {
 	switch v := r.Via.(type) {
 	case alert.Webhook:
 		p := newPoster(v.Address, v.Timeout, version)
-		return func(ctx context.Context, e alert.Event) error {
+		return one(func(ctx context.Context, e alert.Event) error {
 			body, err := webhookBody(v, e)
 			if err != nil {
 				return refusal{err}
 			}
 			return p.post(ctx, "", body, e.Key)
-		}
+		})
 	case alert.Alertmanager:
 		p := newPoster(v.Address, v.Timeout, version)
-		return func(ctx context.Context, e alert.Event) error {
-			body, err := json.Marshal([]managed{manage(v, e, time.Now())})
+		return func(ctx context.Context, events ...alert.Event) error {
+			var all []managed
+			for _, e := range events {
+				all = append(all, manage(v, e, time.Now()))
+			}
+			body, err := json.Marshal(all)
 			if err != nil {
 				return refusal{err}
 			}
-			return p.post(ctx, "/api/v2/alerts", body, e.Key)
+			return p.post(ctx, "/api/v2/alerts", body, "") // it knows alerts by their labels
 		}
 	case alert.Exec:
-		return func(ctx context.Context, e alert.Event) error { return run(ctx, v, e) }
+		return one(func(ctx context.Context, e alert.Event) error { return run(ctx, v, e) })
 	}
 	panic(fmt.Sprintf("deliver: receiver %s is told by %T", r.Name, r.Via)) // package alert has no other
+}
+
+// one is the way to who is told of one event at a time.
+func one(tell func(context.Context, alert.Event) error) send {
+	return func(ctx context.Context, events ...alert.Event) error { return tell(ctx, events[0]) }
+}
+
+// batch is how many alerts go into one request, as Prometheus had it for years
+// (maxBatchSize of its notifier).
+const batch = 64
+
+// most is how many events a receiver is told of at once.
+func most(r alert.Receiver) int {
+	if r.Standing() {
+		return batch
+	}
+	return 1
 }
 
 func webhookBody(w alert.Webhook, e alert.Event) ([]byte, error) {
@@ -75,7 +97,8 @@ func newPoster(a alert.Address, timeout time.Duration, version string) poster {
 // maxSecretFile bounds files with an address or a value, in bytes.
 const maxSecretFile = 64 << 10
 
-// post posts a body to a path below the address. It arrived if the answer
+// post posts a body to a path below the address, with an idempotency key or
+// "". It arrived if the answer
 // begins with a status of success (RFC 9110, section 15.3); the rest of the
 // answer is of no interest.
 func (p poster) post(ctx context.Context, path string, body []byte, key string) error {
@@ -85,7 +108,9 @@ func (p poster) post(ctx context.Context, path string, body []byte, key string) 
 	if err != nil {
 		return fmt.Errorf("deliver: %w", err)
 	}
-	in.Header.Set("Idempotency-Key", key)
+	if key != "" {
+		in.Header.Set("Idempotency-Key", key)
+	}
 	out, err := p.client.Do(in)
 	if err != nil {
 		return fmt.Errorf("deliver: %w", p.failure(err))

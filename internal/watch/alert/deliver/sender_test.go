@@ -285,9 +285,9 @@ func TestAlertmanager(t *testing.T) {
 	via := alert.Alertmanager{Address: alert.Address{URL: alert.Secret(address + "/am/")}, Labels: map[string]string{"severity": "page"}, Timeout: time.Minute}
 	before := time.Now()
 	send := sender(alert.Receiver{Name: "am", Via: via}, "")
-	take := func(e alert.Event) map[string]any {
+	posted := func(events ...alert.Event) []map[string]any {
 		t.Helper()
-		if err := send(t.Context(), e); err != nil {
+		if err := send(t.Context(), events...); err != nil {
 			t.Fatal(err)
 		}
 		in := <-requests
@@ -295,10 +295,14 @@ func TestAlertmanager(t *testing.T) {
 			t.Errorf("path %s", in.Path)
 		}
 		var all []map[string]any
-		if err := json.Unmarshal([]byte(in.Body), &all); err != nil || len(all) != 1 {
+		if err := json.Unmarshal([]byte(in.Body), &all); err != nil || len(all) != len(events) {
 			t.Fatalf("body %s: %v", in.Body, err)
 		}
-		return all[0]
+		return all
+	}
+	take := func(e alert.Event) map[string]any {
+		t.Helper()
+		return posted(e)[0]
 	}
 	one := take(event)
 	ends, err := time.Parse(time.RFC3339, one["endsAt"].(string))
@@ -325,6 +329,17 @@ func TestAlertmanager(t *testing.T) {
 	}
 	if two["endsAt"] != "2026-01-02T03:05:05Z" || two["generatorURL"] != nil {
 		t.Errorf("a resolved alert: %v", two)
+	}
+
+	both := posted(over, event)
+	if both[0]["endsAt"] != "2026-01-02T03:05:05Z" || both[1]["startsAt"] != "2026-01-02T03:04:05Z" {
+		t.Errorf("two alerts: %v", both)
+	}
+
+	// The clock was set back: a beginning behind the end would be refused.
+	over.At = over.FiringSince.Add(-time.Hour)
+	if a := take(over); a["startsAt"] != a["endsAt"] || a["endsAt"] != "2026-01-02T02:04:05Z" {
+		t.Errorf("an alert that ended before it began: %v", a)
 	}
 
 	for name, e := range map[string]alert.Event{
