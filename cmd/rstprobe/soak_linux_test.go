@@ -211,7 +211,7 @@ func (s *soak) take(l soakLine) {
 	case "nothing answers any check: our own network is in trouble, and no change is believed until it is not":
 		s.outage.noticed(s.T, l.Time)
 	case "our own network works again":
-		s.outage.healed(s.T)
+		s.outage.healed(s.T, l.Time)
 	case "watching", "perhaps a change", "no change after all", "slots missed: the run before took too long", "stopped", "old results deleted":
 		if l.Level != "INFO" {
 			s.Errorf("unexpected level: %s", l.text)

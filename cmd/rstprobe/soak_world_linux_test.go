@@ -186,11 +186,19 @@ func (o *outage) noticed(t *testing.T, at time.Time) {
 	}
 }
 
-// healed is called when the watch tells that the trouble is over.
-func (o *outage) healed(t *testing.T) {
+// healed is called when the watch tells that the trouble is over. It can know
+// that from the first run that shows life on, which is due within an interval
+// and its random delay; what began before that says nothing to it.
+func (o *outage) healed(t *testing.T, at time.Time) {
 	if o.over++; o.over > o.told || o.on.Load() {
 		t.Errorf("the end of trouble was told %d times, its beginning %d times; it is still so: %v", o.over, o.told, o.on.Load())
+		return
 	}
+	s := &o.spans[len(o.spans)-1]
+	if late := at.Sub(s.end); late > soakInterval+soakJitter {
+		t.Errorf("the end of trouble was told %v after it", late)
+	}
+	s.end = at
 }
 
 // pending reports whether there is an outage, or its end is to be told.
