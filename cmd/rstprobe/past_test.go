@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -35,7 +36,7 @@ func pastOf(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	patience := state.Patience{Retest: []time.Duration{time.Second}, Window: 20 * time.Hour}
+	patience := state.Patience{Retest: []time.Duration{time.Second}, Every: time.Hour}
 	machines := map[string]state.Machine{}
 	for h := range 48 {
 		for _, check := range []string{"shop", "bank"} {
@@ -272,6 +273,70 @@ func TestPastIsInterrupted(t *testing.T) {
 	for _, line := range []string{"history --export --store ", "report --from 2026-01-01 --store "} {
 		if got := (&fakeSystem{}).run(ctx, "", strings.Fields(line+db)...); got.code != exitInterrupted || got.stdout != "" {
 			t.Errorf("%s: exit code %d, want %d; %s", line, got.code, exitInterrupted, got.stderr)
+		}
+	}
+}
+
+// once lets one line through and then does something.
+type once struct {
+	bytes.Buffer
+	then func() error
+}
+
+func (w *once) Write(b []byte) (int, error) {
+	if err := w.then(); err != nil {
+		return 0, err
+	}
+	return w.Buffer.Write(b)
+}
+
+// TestExportEndsEarly with whole lines if it is interrupted, and with one
+// complaint if nobody reads.
+func TestExportEndsEarly(t *testing.T) {
+	t.Parallel()
+	db := pastOf(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var errs bytes.Buffer
+	out := &once{then: func() error { cancel(); return nil }}
+	code := run(ctx, []string{"rstprobe", "history", "--export", "--store", db}, nil, out, &errs, (&fakeSystem{}).system())
+	all := strings.Count(do(t, db, "", exitOK, "history --export --store DB").stdout, "\n")
+	if n := strings.Count(out.String(), "\n"); code != exitInterrupted || n == 0 || n >= all || !strings.HasSuffix(out.String(), "}\n") {
+		t.Errorf("interrupted: exit code %d, %d of %d lines, the last one %q; %s", code, n, all, out.String()[max(0, out.Len()-80):], &errs)
+	}
+	errs.Reset()
+	code = run(t.Context(), []string{"rstprobe", "history", "--export", "--store", db}, nil, brokenWriter{}, &errs, (&fakeSystem{}).system())
+	if code != exitFailure || strings.Count(errs.String(), "\n") != 1 {
+		t.Errorf("nobody reads: exit code %d, %q", code, &errs)
+	}
+}
+
+// TestPastAtItsEdges: a period that begins before there were clocks, a run of a
+// clock that was ahead, and text that a terminal would obey.
+func TestPastAtItsEdges(t *testing.T) {
+	t.Parallel()
+	db := pastOf(t)
+	for _, from := range []string{"1000000d", "0001-01-01"} {
+		var r period.Report
+		if err := json.Unmarshal([]byte(do(t, db, "", exitOK, "report --json --store DB --from "+from).stdout), &r); err != nil || !r.From.Equal(time.Unix(0, 0)) {
+			t.Errorf("from %s on: %v, %v", from, r.From, err)
+		}
+	}
+	s, err := store.Open(db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ahead := store.Run{Check: "shop", Started: theFourth.AddDate(90, 0, 0), Ended: theFourth.AddDate(90, 0, 0), Interval: time.Hour, Lookup: "no \x1b[31mname"}
+	ahead.Document.Verdict = report.Verdict{Outcome: probe.OverallInconclusive, Summary: "two\nlines \u009b31m"}
+	if err := errors.Join(s.Add(ahead, nil, state.Machines{}), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(do(t, db, "", exitOK, "history shop --export --store DB").stdout, `"type":"run"`); n != 49 {
+		t.Errorf("%d runs are exported, want 49", n)
+	}
+	for _, line := range []string{"history shop --store DB", "history shop --json --store DB"} {
+		if out := do(t, db, "", exitOK, line).stdout; strings.ContainsAny(out, "\x1b\u009b") || strings.Contains(out, "two\n") || !strings.Contains(out, "lines") {
+			t.Errorf("%s:\n%q", line, out)
 		}
 	}
 }

@@ -212,7 +212,7 @@ func (s *soak) take(l soakLine) {
 		s.outage.noticed(s.T, l.Time)
 	case "our own network works again":
 		s.outage.healed(s.T, l.Time)
-	case "watching", "perhaps a change", "no change after all", "slots missed: the run before took too long", "stopped", "old results deleted":
+	case "watching", "perhaps a change", "no change after all", "slots missed: their time went by", "stopped", "old results deleted":
 		if l.Level != "INFO" {
 			s.Errorf("unexpected level: %s", l.text)
 		}

@@ -64,11 +64,11 @@ func (w *watching) carryOut(ctx context.Context, c watchfile.Check, o options, l
 	if res.Target.Input == "" {
 		res.Target, res.Interrupted = c.Target, ctx.Err() != nil
 	}
-	if ctx.Err() != nil { // whatever failed, failed for that
-		err = nil
-	}
 	if err != nil && res.Outcome == "" {
 		res.Outcome, res.Summary = probe.OverallInconclusive, fmt.Sprintf("It could not be measured: %v.", err)
+	}
+	if ctx.Err() != nil { // whatever failed, failed for that
+		err = nil
 	}
 	return report.New(res, r.sink.meta), err
 }
@@ -104,7 +104,7 @@ type lookUpFunc = func(ctx context.Context, network, name string) (diagnosis.Loo
 func (b *addressBook) lookUp(ask lookUpFunc, failed *string) lookUpFunc {
 	return func(ctx context.Context, network, name string) (diagnosis.Lookup, error) {
 		found, err := ask(ctx, network, name)
-		if ctx.Err() != nil {
+		if errors.Is(ctx.Err(), context.Canceled) { // a deadline is that of the resolver
 			return found, err
 		}
 		b.mu.Lock()

@@ -21,11 +21,11 @@ func (w *Watcher) logRun(run store.Run, lag time.Duration) {
 	v := run.Document.Verdict
 	w.cfg.Log.Debug("run", "check", run.Check, "verdict", v.Outcome, "summary", v.Summary, "retest", run.Retest,
 		"started", run.Started, "duration_ms", milliseconds(run.Ended.Sub(run.Started)), "lag_ms", milliseconds(lag))
-	switch before := w.lookups[run.Check]; {
-	case run.Document.Interrupted || run.Lookup == before:
-	case run.Lookup != "":
+	switch failed := run.Lookup != ""; { // why may differ: there may be several resolvers
+	case run.Document.Interrupted || failed == w.lookups[run.Check]:
+	case failed:
 		w.cfg.Log.Warn("the name cannot be resolved", "check", run.Check, "err", run.Lookup)
-		w.lookups[run.Check] = run.Lookup
+		w.lookups[run.Check] = true
 	default:
 		w.cfg.Log.Info("the name can be resolved again", "check", run.Check)
 		delete(w.lookups, run.Check)

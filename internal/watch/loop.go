@@ -13,11 +13,30 @@ type loop struct {
 	watcher *Watcher
 	check   watchfile.Check
 	stop    chan struct{} // closed: begin no other run
+	stopped bool          // stop is closed; for Watcher.Run alone
 	done    chan struct{} // closed: none is under way any more
 }
 
 func newLoop(w *Watcher, c watchfile.Check) *loop {
 	return &loop{watcher: w, check: c, stop: make(chan struct{}), done: make(chan struct{})}
+}
+
+// end lets the loop begin no other run.
+func (l *loop) end() {
+	if !l.stopped {
+		l.stopped = true
+		close(l.stop)
+	}
+}
+
+// over reports whether no run is under way any more.
+func (l *loop) over() bool {
+	select {
+	case <-l.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // soon is how long the first runs are spread over when rstprobe is started:

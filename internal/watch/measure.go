@@ -2,6 +2,8 @@ package watch
 
 import (
 	"context"
+	"maps"
+	"reflect"
 	"slices"
 	"time"
 
@@ -10,9 +12,6 @@ import (
 	"github.com/rstprobe/rstprobe/internal/watch/store"
 	"github.com/rstprobe/rstprobe/internal/watch/watchfile"
 )
-
-// flappingSlots is the window in which flapping is looked for, in intervals.
-const flappingSlots = 20
 
 // measure carries a run out that was due at a time, and returns when the next
 // re-test is; zero: none is needed.
@@ -31,7 +30,7 @@ func (w *Watcher) measure(ctx context.Context, c watchfile.Check, at time.Time, 
 		w.cfg.Observer.Failed(c.Name, true)
 	}
 	before := w.known[c.Name]
-	after, changes := w.judge(c, run)
+	after, changes := w.judge(c, run, started)
 	run.Trouble = w.trouble != nil && *w.trouble
 	w.known[c.Name] = after
 	w.keep(run, changes, after)
@@ -50,23 +49,25 @@ func (w *Watcher) measure(ctx context.Context, c watchfile.Check, at time.Time, 
 	return due
 }
 
-// judge takes what a run shows.
-func (w *Watcher) judge(c watchfile.Check, run store.Run) (state.Machines, []state.Change) {
-	if run.Document.Interrupted { // and so is the program
-		return current(c, w.known[c.Name]), nil
+// judge takes what a run shows that began at a time. One that was interrupted,
+// as is the program then, shows nothing, and neither does one of a check that is
+// gone by now, or no longer as it was.
+func (w *Watcher) judge(c watchfile.Check, run store.Run, began time.Time) (state.Machines, []state.Change) {
+	if run.Document.Interrupted || !reflect.DeepEqual(c, w.checks[c.Name]) {
+		return w.known[c.Name], nil
 	}
 	life := state.Life(run.Document)
 	w.network.Note(c.Name, run.Started, life)
-	if trouble := w.network.Trouble(w.watched); w.trouble == nil || *w.trouble != trouble {
+	if trouble := w.network.Trouble(len(w.checks)); w.trouble == nil || *w.trouble != trouble {
 		w.logNetwork(trouble, run.Ended)
-		w.networkTurned(trouble, run.Ended)
+		w.networkTurned(trouble)
 		w.cfg.Observer.Network(trouble)
 	}
-	after := current(c, w.known[c.Name])
-	p := state.Patience{Confirm: c.Confirm, Of: c.Of, Retest: c.Retest, Window: flappingSlots * c.Interval}
+	after := maps.Clone(w.known[c.Name])
+	p := state.Patience{Confirm: c.Confirm, Of: c.Of, Retest: c.Retest, Every: c.Interval}
 	var changes []state.Change
 	readings := state.Readings(run.Document, run.Ended)
-	if run.Started.Before(w.healed) { // a part of it was made while nothing answered
+	if began.Before(w.healed) { // a part of it was made while nothing answered
 		readings = nil
 	}
 	for _, q := range c.Questions {
@@ -85,7 +86,7 @@ func (w *Watcher) judge(c watchfile.Check, run store.Run) (state.Machines, []sta
 }
 
 // networkTurned notes that our own network has failed, or works again.
-func (w *Watcher) networkTurned(trouble bool, at time.Time) {
+func (w *Watcher) networkTurned(trouble bool) {
 	switch {
 	case trouble:
 		for name, machines := range w.known {
@@ -96,7 +97,7 @@ func (w *Watcher) networkTurned(trouble bool, at time.Time) {
 			w.known[name] = doubted
 		}
 	case w.trouble != nil:
-		w.healed = at
+		w.healed = time.Now()
 	}
 	w.trouble = &trouble
 }
@@ -130,10 +131,11 @@ func (w *Watcher) ours(run store.Run) alert.Network {
 	return ""
 }
 
-// missed tells of slots that went by while a check was busy.
+// missed tells of slots that went by while a check was busy, or waited, or the
+// machine slept.
 func (w *Watcher) missed(check string, slots int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.cfg.Observer.Missed(check, slots)
-	w.cfg.Log.Info("slots missed: the run before took too long", "check", check, "slots", slots)
+	w.cfg.Log.Info("slots missed: their time went by", "check", check, "slots", slots)
 }

@@ -73,9 +73,9 @@ type Watcher struct {
 	mu      sync.Mutex
 	turns   turns
 	known   map[string]state.Machines
-	unsaved map[string][]state.Change // that the store did not take, by check
-	lookups map[string]string         // why a name could not be resolved the last time, by check
-	watched int                       // how many checks there are
+	unsaved map[string][]state.Change  // that the store did not take, by check
+	lookups map[string]bool            // the name could not be resolved the last time, by check
+	checks  map[string]watchfile.Check // that are watched, by name
 	network state.Network
 	trouble *bool // as last told; nil: not yet
 
@@ -93,7 +93,7 @@ func New(cfg Config) (*Watcher, error) {
 		cfg.Alerts = &alert.Book{}
 	}
 	return &Watcher{
-		cfg: cfg, known: known, unsaved: map[string][]state.Change{}, lookups: map[string]string{}, turns: turns{},
+		cfg: cfg, known: known, unsaved: map[string][]state.Change{}, lookups: map[string]bool{}, turns: turns{},
 		slots: make(chan struct{}, cfg.Concurrency),
 	}, nil
 }
@@ -102,7 +102,7 @@ func New(cfg Config) (*Watcher, error) {
 // Checks that stay as they are are not disturbed; a run that is under way is
 // finished, unless ctx ended. It returns when nothing is under way any more.
 func (w *Watcher) Run(ctx context.Context, checks []watchfile.Check, reloads <-chan []watchfile.Check) {
-	running := map[string]*loop{}
+	running := map[string]*loop{} // of each name the last one, until it has ended
 	var work sync.WaitGroup
 	defer work.Wait()
 	work.Go(func() { w.trim(ctx) })
@@ -114,7 +114,7 @@ func (w *Watcher) Run(ctx context.Context, checks []watchfile.Check, reloads <-c
 		now := map[string]*loop{}
 		for _, c := range checks {
 			before := running[c.Name]
-			if before != nil && reflect.DeepEqual(before.check, c) {
+			if before != nil && !before.stopped && reflect.DeepEqual(before.check, c) {
 				now[c.Name] = before
 				delete(running, c.Name)
 				continue
@@ -129,8 +129,11 @@ func (w *Watcher) Run(ctx context.Context, checks []watchfile.Check, reloads <-c
 				l.run(ctx)
 			})
 		}
-		for _, l := range running {
-			close(l.stop)
+		for name, l := range running {
+			l.end()
+			if now[name] == nil && !l.over() { // if the check comes back, it must wait
+				now[name] = l
+			}
 		}
 		running = now
 		select {
@@ -146,15 +149,14 @@ func (w *Watcher) watch(checks []watchfile.Check) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.cfg.Observer.Watched(checks)
-	w.watched = len(checks)
-	watched := map[string]bool{}
+	w.checks = map[string]watchfile.Check{}
 	for _, c := range checks {
-		watched[c.Name] = true
+		w.checks[c.Name] = c
 		w.known[c.Name] = current(c, w.known[c.Name])
 		w.cfg.Observer.Known(c.Name, w.known[c.Name])
 	}
 	for name := range w.known {
-		if !watched[name] {
+		if _, ok := w.checks[name]; !ok {
 			w.network.Forget(name)
 			delete(w.lookups, name)
 		}

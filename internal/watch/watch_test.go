@@ -106,7 +106,7 @@ func (m *memory) measure(see world) func(context.Context, watchfile.Check) Measu
 
 // document is a result; "": nothing at all answered.
 func document(c watchfile.Check, started time.Time, outcome probe.Outcome, interrupted bool) report.Document {
-	doc := report.Document{StartedAt: started, Interrupted: interrupted, Verdict: report.Verdict{Outcome: probe.Clean}}
+	doc := report.Document{StartedAt: started, Target: report.Target{Input: c.Target.Input}, Interrupted: interrupted, Verdict: report.Verdict{Outcome: probe.Clean}}
 	test := report.Test{Kind: probe.SNI, Name: c.Questions[0].Name, Outcome: outcome, Stage: probe.StageData, Counts: report.Counts{TestTotal: 3, ControlTotal: 4}}
 	doc.Path.ServerTTL = 7
 	switch outcome {

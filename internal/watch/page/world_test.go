@@ -196,7 +196,7 @@ func (w *world) judge(c watchfile.Check, r *store.Run) []state.Change {
 	readings := state.Readings(r.Document, r.Ended)
 	for _, q := range c.Questions {
 		key := state.Question{Kind: q.Kind, Name: q.Name}
-		p := state.Patience{Confirm: c.Confirm, Of: c.Of, Retest: c.Retest, Window: 20 * c.Interval}
+		p := state.Patience{Confirm: c.Confirm, Of: c.Of, Retest: c.Retest, Every: c.Interval}
 		m, change := w.known[c.Name][key].Step(key, readings[key], p, func(time.Time) bool { return true })
 		if after[key] = m; change != nil {
 			changes = append(changes, *change)

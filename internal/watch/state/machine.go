@@ -12,8 +12,13 @@ type Patience struct {
 	Confirm int             // re-tests that must agree
 	Of      int             // of at most so many; at least Confirm
 	Retest  []time.Duration // before each re-test; the last one is for all later ones, too. Never empty
-	Window  time.Duration   // in which flapping is looked for
+	Every   time.Duration   // interval of the check
 }
+
+// flappingSlots is the window in which flapping is looked for, in intervals.
+const flappingSlots = 20
+
+func (p Patience) window() time.Duration { return flappingSlots * p.Every }
 
 // flappingTurns is how many turns within the window make a state flap. A lost
 // packet that spoils a whole reading makes two, there and back; a box that was
@@ -28,8 +33,10 @@ type Machine struct {
 	Flapping  bool      `json:"flapping"`
 
 	Candidate *Candidate  `json:"candidate"` // nil: nothing contradicts Confirmed
+	Target    string      `json:"target"`    // of the last reading, as Reading.Target
 	Last      Axes        `json:"last"`      // of the last reading that counted
 	LastAt    time.Time   `json:"last_at"`
+	Alike     int         `json:"alike"` // readings in a row, with the last one, between which nothing turned
 	Turns     []time.Time `json:"turns"` // when two readings in a row differed, ascending; at most flappingTurns
 }
 
@@ -42,7 +49,7 @@ type Candidate struct {
 	First   time.Time `json:"first"`   // its first reading
 	Agreed  int       `json:"agreed"`  // re-tests that gave it again
 	Tested  int       `json:"tested"`  // all re-tests that counted
-	Skipped int       `json:"skipped"` // re-tests that told nothing
+	Skipped int       `json:"skipped"` // re-tests since Voted that told nothing
 	Voted   time.Time `json:"voted"`   // the last that counted, or First
 	Due     time.Time `json:"due"`     // of the next re-test; a reading before that is none
 }
@@ -88,21 +95,30 @@ func (m Machine) Step(q Question, r Reading, p Patience, aliveElsewhere func(sin
 }
 
 // Postpone is the machine after a run that told nothing of the question: a
-// re-test that was due by then is still to be made, later.
+// re-test that was due by then is still to be made, later. What goes on telling
+// nothing is tested again ever more rarely, until its runs come no more often
+// than those of any check.
 func (m Machine) Postpone(at time.Time, p Patience) Machine {
 	if m.Candidate == nil || m.Candidate.Due.After(at) {
 		return m
 	}
 	c := *m.Candidate
 	c.Skipped++
-	c.Due = at.Add(p.delay(c.Tested + c.Skipped))
+	delay := p.delay(c.Tested + c.Skipped)
+	for longer := len(p.Retest); longer < c.Skipped && delay < p.Every; longer++ {
+		delay *= 2
+	}
+	c.Due = at.Add(delay)
 	m.Candidate = &c
 	return m
 }
 
 func (m Machine) step(q Question, r Reading, p Patience, aliveElsewhere func(since time.Time) bool) (Machine, *Change) {
-	if !r.Healthy || !r.Axes.Known() || r.At.Before(m.LastAt) {
+	if !r.Healthy || !r.Axes.Known() {
 		return m, nil
+	}
+	if r.Target != m.Target || r.At.Before(m.LastAt) { // somebody else is asked, or the clock was set back
+		m = m.afresh(r)
 	}
 	if !r.Life && !aliveElsewhere(m.silentSince(r)) {
 		return m.wait(r, p), nil
@@ -160,7 +176,7 @@ func (m Machine) silentSince(r Reading) time.Time {
 // wait puts a candidate up that no vote was cast for yet: whether it is the
 // target or our own network that is silent will show elsewhere.
 func (m Machine) wait(r Reading, p Patience) Machine {
-	if m.Candidate == nil && (!m.Confirmed.Known() || len(differing(m.Confirmed, r.Axes)) > 0) {
+	if m.Candidate == nil && !m.Flapping && (!m.Confirmed.Known() || len(differing(m.Confirmed, r.Axes)) > 0) {
 		return m.suspect(r, p)
 	}
 	return m
@@ -184,7 +200,7 @@ func (m Machine) vote(r Reading, p Patience, agrees bool) Machine {
 		c.Agreed++
 		c.Axes = merged(c.Axes, r.Axes)
 	}
-	c.Voted, c.Due = r.At, r.At.Add(p.delay(c.Tested))
+	c.Skipped, c.Voted, c.Due = 0, r.At, r.At.Add(p.delay(c.Tested))
 	m.Candidate = &c
 	if c.Tested-c.Agreed > p.Of-p.Confirm {
 		m.Candidate = nil
@@ -206,36 +222,52 @@ func (m Machine) confirm(q Question, at time.Time) (Machine, *Change) {
 	return m, change
 }
 
+// afresh is what remains of the machine where readings are no longer to be
+// compared with those before: what is confirmed, and that it flaps.
+func (m Machine) afresh(r Reading) Machine {
+	out := Machine{Confirmed: m.Confirmed, Since: m.Since, Flapping: m.Flapping, Target: r.Target}
+	if r.At.Before(m.Since) {
+		out.Since = r.At
+	}
+	if m.Flapping {
+		out.Turns = []time.Time{r.At} // it is quiet from now on at the earliest
+	}
+	return out
+}
+
 // turn notes whether a reading differs from the one before.
 func (m *Machine) turn(r Reading) {
+	m.Alike++
 	if m.Last.Known() && len(differing(m.Last, r.Axes)) > 0 && len(differing(r.Axes, m.Last)) > 0 {
 		m.Turns = append(slices.Clone(m.Turns), r.At)
 		m.Turns = m.Turns[max(0, len(m.Turns)-flappingTurns):]
+		m.Alike = 1
 	}
 	m.Last, m.LastAt = r.Axes, r.At
 }
 
 // Doubt is the machine once it shows that our own network has failed. That may
 // have cut the last run short of what it would have found, so neither that
-// reading nor the next one makes a turn.
+// reading nor the next one makes a turn. What flaps has a turn left.
 func (m Machine) Doubt() Machine {
-	if last := len(m.Turns) - 1; last >= 0 && m.Turns[last].Equal(m.LastAt) {
+	if last := len(m.Turns) - 1; last >= 0 && m.Turns[last].Equal(m.LastAt) && (last > 0 || !m.Flapping) {
 		m.Turns = slices.Clone(m.Turns[:last])
 	}
-	m.Last = Axes{}
+	m.Last, m.Alike = Axes{}, 0
 	return m
 }
 
 // flaps reports whether there were too many turns lately.
 func (m Machine) flaps(now time.Time, p Patience) bool {
-	return len(m.Turns) == flappingTurns && now.Sub(m.Turns[0]) <= p.Window
+	return len(m.Turns) == flappingTurns && now.Sub(m.Turns[0]) <= p.window()
 }
 
-// settle ends flapping once nothing has turned for a whole window; what it has
-// come to since is confirmed by that.
+// settle ends flapping once nothing has turned for a whole window. What it has
+// come to since is confirmed by that, if it was read as often as any change
+// must be: there may have been no readings for hours.
 func (m Machine) settle(q Question, r Reading, p Patience) (Machine, *Change) {
 	quiet := m.Turns[len(m.Turns)-1]
-	if r.At.Sub(quiet) < p.Window {
+	if r.At.Sub(quiet) < p.window() || m.Alike <= p.Confirm {
 		return m, nil
 	}
 	change := &Change{Question: q, Since: quiet, At: r.At, Axes: append([]Axis{Stability}, differing(m.Confirmed, r.Axes)...), From: m.Confirmed, To: r.Axes}

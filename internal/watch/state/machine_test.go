@@ -18,7 +18,7 @@ import (
 var (
 	start    = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	question = Question{probe.SNI, "shop.example"}
-	patience = Patience{Confirm: 3, Of: 4, Retest: []time.Duration{3 * time.Second, 30 * time.Second, 200 * time.Second}, Window: 20 * time.Minute}
+	patience = Patience{Confirm: 3, Of: 4, Retest: []time.Duration{3 * time.Second, 30 * time.Second, 200 * time.Second}, Every: time.Minute}
 
 	fine    = Axes{Outcome: probe.OK, Trigger: probe.TriggerNone, Author: probe.Server}
 	blocked = Axes{Outcome: probe.Reset, Trigger: probe.TriggerSNI, Author: probe.InPath, Place: Place{3, 4, netip.MustParseAddr("10.9.3.2")}}
@@ -312,14 +312,19 @@ func TestDoubt(t *testing.T) {
 }
 
 // TestMachineSurvivesAStore: after any reading, the machine from its JSON goes
-// on as if nothing had happened.
+// on as if nothing had happened; also where targets change, our own network
+// fails and the clock is set back.
 func TestMachineSurvivesAStore(t *testing.T) {
 	t.Parallel()
 	all := []Axes{fine, blocked, farther, wider, vague, gone}
 	rng := rand.New(rand.NewPCG(3, 4))
 	var m Machine
 	now := start
-	for i := range 2000 {
+	flaps := 0
+	for i := range 4000 {
+		if rng.IntN(20) == 0 {
+			m = m.Doubt()
+		}
 		b, err := json.Marshal(m)
 		if err != nil {
 			t.Fatal(err)
@@ -329,7 +334,10 @@ func TestMachineSurvivesAStore(t *testing.T) {
 			t.Fatal(err)
 		}
 		now = now.Add(time.Duration(rng.IntN(300)) * time.Second)
-		r := Reading{At: now, Axes: all[rng.IntN(1+i/400)], Healthy: rng.IntN(5) > 0, Life: rng.IntN(5) > 0}
+		if rng.IntN(50) == 0 {
+			now = now.Add(-time.Hour)
+		}
+		r := Reading{At: now, Target: fmt.Sprint(rng.IntN(50) / 49), Axes: all[rng.IntN(1+i/800)], Healthy: rng.IntN(5) > 0, Life: rng.IntN(5) > 0}
 		alive := func(time.Time) bool { return i%3 == 0 }
 		var a, b2 *Change
 		m, a = m.Step(question, r, patience, alive)
@@ -337,9 +345,18 @@ func TestMachineSurvivesAStore(t *testing.T) {
 		if fmt.Sprint(a) != fmt.Sprint(b2) {
 			t.Fatalf("reading %d: %v, and from the store %v", i, a, b2)
 		}
+		if n := len(m.Turns); n > flappingTurns || m.Flapping && n == 0 || !slices.IsSortedFunc(m.Turns, time.Time.Compare) {
+			t.Fatalf("reading %d: turns %v, flapping: %v", i, m.Turns, m.Flapping)
+		}
+		if m.Flapping {
+			flaps++
+		}
 		if diff := cmp.Diff(m, stored, cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateEmpty()); diff != "" {
 			t.Fatalf("reading %d (-kept +stored):\n%s", i, diff)
 		}
+	}
+	if flaps == 0 {
+		t.Error("it never flaps")
 	}
 }
 

@@ -4,7 +4,8 @@ import "time"
 
 // Network is what all checks together show of our own network.
 type Network struct {
-	last map[string]sign // by check
+	last    map[string]sign // by check
+	trouble bool
 }
 
 // sign is what the last runs of a check showed.
@@ -43,13 +44,15 @@ func (n *Network) AliveElsewhere(check string) func(since time.Time) bool {
 }
 
 // Trouble reports whether none of so many checks shows any life: then it is our
-// own network that is down, to all that can be known here. Before each has run
-// once, it is not known.
+// own network that is down, to all that can be known here. It begins once each
+// has run, and only life ends it: a check that is new has shown none yet.
 func (n *Network) Trouble(checks int) bool {
 	for _, s := range n.last {
 		if s.now {
+			n.trouble = false
 			return false
 		}
 	}
-	return len(n.last) >= checks
+	n.trouble = n.trouble || len(n.last) >= checks
+	return n.trouble
 }

@@ -12,6 +12,7 @@ import (
 // Reading is what a run says of one question.
 type Reading struct {
 	At      time.Time // when the run ended
+	Target  string    // who was asked, as in the watch file
 	Axes    Axes
 	Healthy bool // the controls did well, so that the axes tell something
 	Life    bool // something beyond our own network answered; see Life
@@ -42,8 +43,8 @@ func (q *Question) UnmarshalText(b []byte) error {
 }
 
 // Readings are what a run that ended at a time says of each question that it
-// came to. A run that
-// was interrupted, and one without an address, says nothing.
+// came to. A run that was interrupted, and one without an address, says
+// nothing.
 func Readings(doc report.Document, ended time.Time) map[Question]Reading {
 	out := map[Question]Reading{}
 	if doc.Interrupted {
@@ -51,7 +52,7 @@ func Readings(doc report.Document, ended time.Time) map[Question]Reading {
 	}
 	life := Life(doc)
 	for _, t := range doc.Tests {
-		out[Question{t.Kind, t.Name}] = Reading{At: ended, Axes: axesOf(t), Healthy: healthy(t), Life: life}
+		out[Question{t.Kind, t.Name}] = Reading{At: ended, Target: doc.Target.Input, Axes: axesOf(t), Healthy: healthy(t), Life: life}
 	}
 	return out
 }

@@ -27,7 +27,7 @@ func months(t *testing.T, s *Store, from, to int, keep Keep, trimmed func(now ti
 		t.Fatal(err)
 	}
 	machine := states["shop"][sni]
-	patience := state.Patience{Retest: []time.Duration{time.Second}, Window: 20 * time.Hour}
+	patience := state.Patience{Retest: []time.Duration{time.Second}, Every: time.Hour}
 	for h := 24 * from; h < 24*to; h++ {
 		now, day := start.Add(time.Duration(h)*time.Hour), float64(h)/24
 		if h%6 == 0 {
