@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"github.com/rstprobe/rstprobe/internal/watch/store"
 	"github.com/rstprobe/rstprobe/internal/watch/watchfile"
 	"github.com/rstprobe/rstprobe/probe"
+	"github.com/rstprobe/rstprobe/report"
 )
 
 // Defaults and limits of the flags of history.
@@ -70,6 +70,9 @@ func (p *program) history(c *cli.Context) (err error) {
 		if err != nil {
 			return err
 		}
+		if !c.IsSet("to") {
+			to = latest
+		}
 		return p.export(c.Context, s, names, from, to)
 	}
 	checks, err := s.Checks()
@@ -99,6 +102,9 @@ func (p *program) history(c *cli.Context) (err error) {
 	}
 	return p.printCheck(checks[i], changes, runs)
 }
+
+// latest is after all that is kept, also by a clock that was ahead.
+var latest = time.Unix(1<<40, 0) // year 36812
 
 // past are the last changes and runs of a check, of all or of a period.
 func past(s *store.Store, check string, from, to time.Time, last int, bounded bool) ([]store.Change, []store.Entry, error) {
@@ -197,14 +203,13 @@ func newRunLine(e store.Entry) *runLine {
 }
 
 func (p *program) printEntriesJSON(check string, changes []store.Change, runs []store.Entry) error {
-	out := json.NewEncoder(p.stdout)
 	for _, c := range changes {
-		if err := out.Encode(entryLine{Type: "change", Check: check, Run: c.Run, Change: &c.Change}); err != nil {
+		if err := writeJSONLine(p.stdout, entryLine{Type: "change", Check: check, Run: c.Run, Change: &c.Change}); err != nil {
 			return err
 		}
 	}
 	for _, r := range runs {
-		if err := out.Encode(entryLine{Type: "run", Check: check, Run: r.ID, runLine: newRunLine(r)}); err != nil {
+		if err := writeJSONLine(p.stdout, entryLine{Type: "run", Check: check, Run: r.ID, runLine: newRunLine(r)}); err != nil {
 			return err
 		}
 	}
@@ -217,9 +222,8 @@ const timeFormat = "2006-01-02 15:04:05 MST"
 
 func (p *program) printChecks(checks []store.Summary, asJSON bool) error {
 	if asJSON {
-		out := json.NewEncoder(p.stdout)
 		for _, c := range checks {
-			if err := out.Encode(checkLine{c.Check, c.Runs, c.First, c.Last, c.Verdict, c.Changes, c.State}); err != nil {
+			if err := writeJSONLine(p.stdout, checkLine{c.Check, c.Runs, c.First, c.Last, c.Verdict, c.Changes, c.State}); err != nil {
 				return err
 			}
 		}
@@ -264,12 +268,12 @@ func (p *program) printCheck(sum store.Summary, changes []store.Change, runs []s
 			remark = " (re-test)"
 		}
 		if r.Lookup != "" {
-			remark += " (name not resolved: " + r.Lookup + ")"
+			remark += " (name not resolved: " + report.Clean(r.Lookup) + ")"
 		}
 		if r.Trouble {
 			remark += " (trouble of our own network)"
 		}
-		fmt.Fprintf(w, "  %s\trun %d\t%s\t%s%s\n", when(r.Started), r.ID, r.Verdict, r.Summary, remark)
+		fmt.Fprintf(w, "  %s\trun %d\t%s\t%s%s\n", when(r.Started), r.ID, r.Verdict, report.Clean(r.Summary), remark)
 	}
 	return w.Flush()
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"strconv"
 	"strings"
 	"time"
@@ -39,40 +38,54 @@ type exportedRun struct {
 }
 
 // export prints all that is kept of checks, from one time on and before
-// another, check by check. What is printed is not held in memory.
+// another, check by check. Runs are not held in memory, and what is printed ends
+// with a whole line, also where it is interrupted.
 func (p *program) export(ctx context.Context, s *store.Store, checks []string, from, to time.Time) error {
 	w := bufio.NewWriter(p.stdout)
 	for _, check := range checks {
-		changes, err := s.ChangesBetween(check, from, to)
-		if err != nil {
-			return err
-		}
-		for _, c := range changes {
-			if err := writeJSONLine(w, entryLine{Type: "change", Check: check, Run: c.Run, Change: &c.Change}); err != nil {
-				return err
-			}
-		}
-		err = errors.Join(
-			writeLines(ctx, w, s.Coverage(check, from, to), func(c store.Covered) any { return coverageLine{"coverage", check, c} }),
-			writeLines(ctx, w, s.EachHour(check, from, to), func(h period.Hour) any { return rollupLine{"rollup", check, h} }),
-			writeLines(ctx, w, s.EachRun(check, from, to), func(r store.Stored) any {
-				return exportedRun{entryLine{Type: "run", Check: check, Run: r.ID, runLine: newRunLine(r.Entry)}, r.Document}
-			}),
-		)
-		if err != nil {
-			return err
+		if err := exportCheck(ctx, w, s, check, from, to); err != nil {
+			return cmp.Or(w.Flush(), err) // the same one if it is of writing
 		}
 	}
 	return w.Flush()
 }
 
-// writeLines writes a line for each item of a sequence, until ctx ends.
-func writeLines[T any](ctx context.Context, w io.Writer, items iter.Seq2[T, error], line func(T) any) error {
-	for item, err := range items {
+func exportCheck(ctx context.Context, w io.Writer, s *store.Store, check string, from, to time.Time) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	changes, err := s.ChangesBetween(check, from, to)
+	if err != nil {
+		return err
+	}
+	for _, c := range changes {
+		if err := writeJSONLine(w, entryLine{Type: "change", Check: check, Run: c.Run, Change: &c.Change}); err != nil {
+			return err
+		}
+	}
+	coverage, err := s.Coverage(check, from, to)
+	if err != nil {
+		return err
+	}
+	for _, c := range coverage {
+		if err := writeJSONLine(w, coverageLine{"coverage", check, c}); err != nil {
+			return err
+		}
+	}
+	hours, err := s.Hours(check, from, to)
+	if err != nil {
+		return err
+	}
+	for _, h := range hours {
+		if err := writeJSONLine(w, rollupLine{"rollup", check, h}); err != nil {
+			return err
+		}
+	}
+	for r, err := range s.EachRun(check, from, to) {
 		if err := cmp.Or(err, ctx.Err()); err != nil {
 			return err
 		}
-		if err := writeJSONLine(w, line(item)); err != nil {
+		if err := writeJSONLine(w, exportedRun{entryLine{Type: "run", Check: check, Run: r.ID, runLine: newRunLine(r.Entry)}, r.Document}); err != nil {
 			return err
 		}
 	}

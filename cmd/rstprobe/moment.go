@@ -80,6 +80,9 @@ func periodFrom(c *cli.Context, now time.Time) (from, to time.Time, err error) {
 	if to.After(now) {
 		to = now
 	}
+	if first := time.Unix(0, 0); from.Before(first) { // nothing was before, and a time.Duration has 292 years
+		from = first
+	}
 	if !from.Before(to) {
 		return from, to, usagef("--from %s is not before --to, or not before now: write a period that has begun", from.Format(timeFormat))
 	}

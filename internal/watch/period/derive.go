@@ -32,7 +32,7 @@ type Coverage struct {
 	Told    map[state.Question][]Interval // its runs told something of the question
 }
 
-// Check is what the facts say.
+// Derive is what the facts say.
 func (f Facts) Derive() Check {
 	c := Check{
 		Check: f.Check, From: f.From, To: f.To, Path: f.Path,

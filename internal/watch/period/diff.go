@@ -80,7 +80,7 @@ func Compare(before, after int64, a, b report.Document) Diff {
 	maps.Copy(all, is)
 	for _, q := range slices.SortedFunc(maps.Keys(all), byQuestion) {
 		t := TestDiff{Question: q, Before: was[q].Axes, After: is[q].Axes}
-		if t.Before.Known() && t.After.Known() {
+		if answered(t.Before) && answered(t.After) {
 			t.Changed = t.Before.Changed(t.After)
 		}
 		d.Tests = append(d.Tests, t)
@@ -91,6 +91,9 @@ func Compare(before, after int64, a, b report.Document) Diff {
 	}
 	return d
 }
+
+// answered reports whether a run could tell.
+func answered(a state.Axes) bool { return a.Known() && a.Outcome != probe.Inconclusive }
 
 // Differs reports whether anything contradicts: an answer or a router.
 func (d Diff) Differs() bool {

@@ -102,6 +102,11 @@ func TestAnswers(t *testing.T) {
 	if diff := cmp.Diff(want, []TestDiff(d.Tests), addresses); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	doubtful := result(probe.Inconclusive, 1)
+	doubtful.Verdict = before.Verdict
+	if d := Compare(7, 8, before, doubtful); d.Differs() || !d.Tests[0].After.Known() {
+		t.Errorf("what could not be told differs: %+v", d.Tests)
+	}
 	if !d.Differs() || Compare(7, 8, before, before).Differs() {
 		t.Error("what differs is not told from what does not")
 	}

@@ -109,7 +109,7 @@ func (s Standing) Known() bool {
 // Availability says for how long connections were answered as they should be.
 // Only time counts of which the state is known: neither a pause of watch nor
 // trouble of our own network is an outage of what is watched. Flapping is known
-// not to be fine.
+// not to be fine. Runs are counted by whole hours, as in Runs.
 type Availability struct {
 	Share   *float64              `json:"share"`    // OK of all that is known, 0 … 1; nil, null in JSON: nothing is
 	KnownS  float64               `json:"known_s"`  // seconds whose state is known
@@ -131,9 +131,9 @@ type Change struct {
 // Box is something between us and the server that acted.
 type Box struct {
 	Axes  state.Axes `json:"axes"`          // the most precise of the readings that agree with each other
-	First time.Time  `json:"first_seen_at"` // within the period
+	First time.Time  `json:"first_seen_at"` // within the hours (UTC) that the period touches
 	Last  time.Time  `json:"last_seen_at"`  // likewise
-	Runs  int        `json:"runs"`          // in which it was seen
+	Runs  int        `json:"runs"`          // in which it was seen, likewise
 }
 
 // Runs are what the runs of a check were like. They are counted by whole hours

@@ -108,10 +108,13 @@ func Lasting(d time.Duration) string {
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // Percent is a share with as many digits as availabilities are told apart by;
-// what is not all of it is never rounded up to that.
+// what is not all of it is never rounded up to that, nor anything to nothing.
 func Percent(share float64) string {
-	if share < 1 && share > 0.9999 {
+	switch {
+	case share < 1 && share > 0.9999:
 		return "99.99 %"
+	case share > 0 && share < 0.0001:
+		return "less than 0.01 %"
 	}
 	return fmt.Sprintf("%.4g %%", 100*share)
 }
@@ -150,7 +153,7 @@ func (r Runs) Text() string {
 		what string
 	}{
 		{r.Retests, plural(r.Retests, "re-test", "re-tests")}, {r.Interrupted, fmt.Sprint(r.Interrupted, " cut short")},
-		{r.Lookups, fmt.Sprint(r.Lookups, " without a name to resolve")}, {r.Trouble, fmt.Sprint(r.Trouble, " in trouble of our own network")},
+		{r.Lookups, fmt.Sprint(r.Lookups, " whose name did not resolve")}, {r.Trouble, fmt.Sprint(r.Trouble, " in trouble of our own network")},
 	} {
 		if x.n > 0 {
 			of = append(of, x.what)
@@ -171,7 +174,7 @@ func (r Runs) Text() string {
 	if r.Connect != nil {
 		s += "; a handshake took " + r.Connect.Text()
 	}
-	return s + fmt.Sprintf("; %s sent", plural(r.Packets, "packet", "packets"))
+	return s + fmt.Sprintf("; %s sent; counted by whole hours (UTC)", plural(r.Packets, "packet", "packets"))
 }
 
 // Text is the durations in a few words.

@@ -14,7 +14,7 @@ func TestWords(t *testing.T) {
 		{Lasting(0), "less than 1 s"}, {Lasting(999 * time.Millisecond), "less than 1 s"}, {Lasting(time.Second), "1 s"},
 		{Lasting(90 * time.Second), "1 min 30 s"}, {Lasting(time.Hour - time.Millisecond), "1 h"},
 		{Lasting(24*time.Hour - time.Second), "1 d"}, {Lasting(49 * time.Hour), "2 d 1 h"}, {Lasting(400 * 24 * time.Hour), "400 d"},
-		{Percent(1), "100 %"}, {Percent(0.999999), "99.99 %"}, {Percent(0.99985), "99.98 %"}, {Percent(0.5), "50 %"}, {Percent(0), "0 %"},
+		{Percent(1), "100 %"}, {Percent(0.999999), "99.99 %"}, {Percent(0.99985), "99.98 %"}, {Percent(0.5), "50 %"}, {Percent(0), "0 %"}, {Percent(1e-7), "less than 0.01 %"}, {Percent(0.0001), "0.01 %"},
 		{milliseconds(0.004), "0.004 ms"}, {milliseconds(1.2345), "1.23 ms"}, {milliseconds(12.345), "12.3 ms"}, {milliseconds(123456.7), "123457 ms"},
 	} {
 		if tt.got != tt.want {

@@ -87,10 +87,11 @@ func (s *Store) changesAround(check string, from, to time.Time) ([]Change, error
 func (s *Store) coverage(check string, from, to time.Time) (period.Coverage, error) {
 	out := period.Coverage{Told: map[state.Question][]period.Interval{}}
 	last, waits := time.Time{}, time.Duration(0) // of all runs
-	for x, err := range s.Coverage(check, from, to) {
-		if err != nil {
-			return out, err
-		}
+	rows, err := s.Coverage(check, from, to)
+	if err != nil {
+		return out, err
+	}
+	for _, x := range rows {
 		switch x.Kind {
 		case Ran:
 			out.Ran = joined(out.Ran, x.Interval)

@@ -104,18 +104,12 @@ func (s *Store) changes(check, where string, args ...any) ([]Change, error) {
 // Hours are the roll-ups of a check that overlap the time from one to another,
 // ascending.
 func (s *Store) Hours(check string, from, to time.Time) ([]period.Hour, error) {
-	out, err := collect(s.EachHour(check, from, to))
+	out, err := collect(rowsOf(s.db, scanHour, "SELECT hour, tally FROM rollups WHERE check_name = ? AND hour >= ? AND hour < ? ORDER BY hour",
+		check, from.Truncate(time.Hour).UnixMicro(), to.UnixMicro()))
 	if err != nil {
 		return nil, fmt.Errorf("store: read roll-ups of %s: %w", check, err)
 	}
 	return out, nil
-}
-
-// EachHour is Hours, one by one. Until it ends, and likewise with Coverage and
-// EachRun, nothing else must be asked of a store that was opened for writing.
-func (s *Store) EachHour(check string, from, to time.Time) iter.Seq2[period.Hour, error] {
-	return rowsOf(s.db, scanHour, "SELECT hour, tally FROM rollups WHERE check_name = ? AND hour >= ? AND hour < ? ORDER BY hour",
-		check, from.Truncate(time.Hour).UnixMicro(), to.UnixMicro())
 }
 
 // Covered is a time in which there was something to know, without a pause.
@@ -127,10 +121,15 @@ type Covered struct {
 }
 
 // Coverage says when a check was covered, as far as that overlaps the time from
-// one to another, ascending by kind and question.
-func (s *Store) Coverage(check string, from, to time.Time) iter.Seq2[Covered, error] {
-	return rowsOf(s.db, scanCovered, "SELECT kind, question, begun, ended, patience FROM coverage WHERE check_name = ? AND ended >= ? AND begun < ? ORDER BY kind, question, begun",
-		check, from.UnixMicro(), to.UnixMicro())
+// one to another, ascending by kind and question. What ended before may still
+// stand then.
+func (s *Store) Coverage(check string, from, to time.Time) ([]Covered, error) {
+	out, err := collect(rowsOf(s.db, scanCovered, "SELECT kind, question, begun, ended, patience FROM coverage WHERE check_name = ? AND ended + patience >= ? AND begun < ? ORDER BY kind, question, begun",
+		check, from.UnixMicro(), to.UnixMicro()))
+	if err != nil {
+		return nil, fmt.Errorf("store: read the coverage of %s: %w", check, err)
+	}
+	return out, nil
 }
 
 // Stored is a run whose document is still JSON (report/schema.json).
@@ -139,11 +138,31 @@ type Stored struct {
 	Document json.RawMessage
 }
 
+// handful is how many runs EachRun holds at a time.
+const handful = 50
+
 // EachRun are the runs of a check that started from one time on and before
-// another, ascending.
+// another, ascending. They are read by the handful: while somebody reads, the
+// log of the database only grows, and who takes them may take his time.
 func (s *Store) EachRun(check string, from, to time.Time) iter.Seq2[Stored, error] {
-	return rowsOf(s.db, scanStored, "SELECT id, started, ended, retest, verdict, summary, lookup, trouble, document FROM runs WHERE check_name = ? AND started >= ? AND started < ? ORDER BY started",
-		check, from.UnixMicro(), to.UnixMicro())
+	return func(yield func(Stored, error) bool) {
+		for started, id := from.UnixMicro(), int64(0); ; {
+			some, err := collect(rowsOf(s.db, scanStored, "SELECT id, started, ended, retest, verdict, summary, lookup, trouble, document FROM runs WHERE check_name = ? AND started < ? AND (started, id) > (?, ?) ORDER BY started, id LIMIT ?",
+				check, to.UnixMicro(), started, id, handful))
+			if err != nil {
+				yield(Stored{}, fmt.Errorf("store: read runs of %s: %w", check, err))
+				return
+			}
+			for _, x := range some {
+				if started, id = x.Started.UnixMicro(), x.ID; !yield(x, nil) {
+					return
+				}
+			}
+			if len(some) < handful {
+				return
+			}
+		}
+	}
 }
 
 // What is selected, and how a row of it is read.

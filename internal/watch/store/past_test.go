@@ -12,6 +12,7 @@ import (
 
 	"github.com/rstprobe/rstprobe/internal/watch/period"
 	"github.com/rstprobe/rstprobe/internal/watch/state"
+	"github.com/rstprobe/rstprobe/probe"
 )
 
 // forever is later than all tests.
@@ -132,5 +133,91 @@ func TestCoverage(t *testing.T) {
 		if diff := cmp.Diff(tt.want, got); diff != "" || err != nil {
 			t.Errorf("%s: %v (-want +got):\n%s", tt.name, err, diff)
 		}
+	}
+}
+
+// TestRunStandsBeyondTheBeginning of what is asked for: where runs are rare,
+// the last one may be before that.
+func TestRunStandsBeyondTheBeginning(t *testing.T) {
+	t.Parallel()
+	s := opened(t, filepath.Join(t.TempDir(), "rstprobe.db"))
+	for _, at := range []float64{0, 60} {
+		r := run("shop", 1, 10)
+		r.Started, r.Ended, r.Interval = minute(at), minute(at), time.Hour
+		if err := s.Add(r, nil, state.Machines{sni: {Confirmed: state.Axes{Outcome: probe.OK}, Since: minute(0), LastAt: minute(at)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		from, to float64
+		want     period.Standing
+	}{{90, 100, period.OK}, {90, 240, period.OK}, {90, 241, period.Unwatched}, {250, 260, period.Unwatched}} {
+		c, err := s.Period("shop", minute(tt.from), minute(tt.to), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if spans := c.Questions[0].Spans; len(spans) != 1 || spans[0].Standing != tt.want {
+			t.Errorf("from minute %v to %v: %+v, want %s", tt.from, tt.to, spans, tt.want)
+		}
+	}
+}
+
+// TestNobodyWaitsForWhoReads: what is old is deleted while somebody reads as
+// slowly as he likes.
+func TestNobodyWaitsForWhoReads(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "rstprobe.db")
+	s := opened(t, path)
+	for n := range 3 {
+		if err := s.Add(run("shop", n, 10), nil, after(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := OpenReadOnly(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()                                                         //nolint:errcheck // only read
+	if _, err := s.db.Exec("PRAGMA busy_timeout(1000000000)"); err != nil { // who waits, waits for days
+		t.Fatal(err)
+	}
+	for _, err := range rowsOf(r.db, scanText, "SELECT check_name FROM runs") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := s.Trim(t.Context(), Keep{Now: start.Add(day), Rollups: 400 * day, Bytes: 1 << 30}); n != 3 || err != nil {
+			t.Errorf("%d runs deleted, %v; want 3", n, err)
+		}
+		break
+	}
+	var timeout int
+	if err := s.db.QueryRow("PRAGMA busy_timeout").Scan(&timeout); timeout != 10000 || err != nil {
+		t.Errorf("from then on one waits for %d ms for another who writes, %v", timeout, err)
+	}
+}
+
+// TestRunsAreReadByTheHandful: all of them, once and in order, though several
+// began at the same time, and nobody is held up meanwhile.
+func TestRunsAreReadByTheHandful(t *testing.T) {
+	t.Parallel()
+	s := opened(t, filepath.Join(t.TempDir(), "rstprobe.db"))
+	hasty(t, s)
+	const all = 3*handful + 7
+	for n := range all {
+		if err := s.Add(run("shop", n/(2*handful), 10), nil, after(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n := int64(0)
+	for r, err := range s.EachRun("shop", start, minute(5)) {
+		if n++; err != nil || r.ID != n {
+			t.Fatalf("run %d is number %d, %v", r.ID, n, err)
+		}
+		if err := s.Add(run("shop", 5, 10), nil, after(1)); err != nil { // it has but one connection
+			t.Fatal(err)
+		}
+	}
+	if n != all {
+		t.Errorf("%d runs, want %d", n, all)
 	}
 }

@@ -2,7 +2,7 @@
 
 -- What was measured, each with its evidence.
 CREATE TABLE runs (
-	id         INTEGER PRIMARY KEY,
+	id         INTEGER PRIMARY KEY AUTOINCREMENT, -- never used again: changes and links name runs that are gone
 	check_name TEXT    NOT NULL,
 	started    INTEGER NOT NULL,
 	ended      INTEGER NOT NULL,

@@ -22,7 +22,7 @@ import (
 	"strings"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver
+	"modernc.org/sqlite"
 
 	"github.com/rstprobe/rstprobe/internal/watch/alert"
 	"github.com/rstprobe/rstprobe/internal/watch/state"
@@ -40,7 +40,7 @@ var ErrVersion = errors.New("a later version of rstprobe wrote it: use that one,
 
 // Run is one measurement of a check.
 type Run struct {
-	ID       int64 // set by Add; ascending in the order of writing
+	ID       int64 // set by Add; ascending in the order of writing, and never used again
 	Check    string
 	Started  time.Time // microseconds
 	Ended    time.Time // likewise
@@ -74,15 +74,23 @@ func Open(path string) (*Store, error) {
 	}
 	s.db.SetMaxOpenConns(1) // one writes at a time anyway, and waits here more fairly than in SQLite
 	if err := s.migrate(); err != nil {
-		return nil, errors.Join(fmt.Errorf("store %s: %w", path, err), s.Close())
+		return nil, errors.Join(fmt.Errorf("store %s: %w", path, advised(err)), s.Close())
 	}
 	return s, nil
 }
 
 // OpenReadOnly opens a database that there is.
 func OpenReadOnly(path string) (*Store, error) {
-	if _, err := os.Stat(path); err != nil {
+	file, err := os.Open(path) // SQLite would not say why it cannot
+	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
+	}
+	info, err := file.Stat()
+	if err := errors.Join(err, file.Close()); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	if info.IsDir() {
+		return nil, fmt.Errorf("store %s: it is a directory: name the file in it", path)
 	}
 	s, err := open(path, "mode=ro")
 	if err != nil {
@@ -90,7 +98,7 @@ func OpenReadOnly(path string) (*Store, error) {
 	}
 	got := 0
 	if err := s.db.QueryRow("PRAGMA user_version").Scan(&got); err != nil {
-		return nil, errors.Join(fmt.Errorf("store %s: %w", path, err), s.Close())
+		return nil, errors.Join(fmt.Errorf("store %s: %w", path, advised(err)), s.Close())
 	}
 	switch {
 	case got > version:
@@ -101,12 +109,15 @@ func OpenReadOnly(path string) (*Store, error) {
 	return s, nil
 }
 
+// busyTimeout is for how many milliseconds one waits for another who writes.
+const busyTimeout = "busy_timeout(10000)"
+
 // open opens a database; pragmas are carried out on every connection, in
 // order.
 func open(path, mode string, pragmas ...string) (*Store, error) {
 	// Of a URI (https://www.sqlite.org/uri.html) a path has these escaped.
 	uri := "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path) +
-		"?" + mode + "&_txlock=immediate&_pragma=busy_timeout(10000)"
+		"?" + mode + "&_txlock=immediate&_pragma=" + busyTimeout
 	for _, p := range pragmas {
 		uri += "&_pragma=" + p
 	}
@@ -115,6 +126,22 @@ func open(path, mode string, pragmas ...string) (*Store, error) {
 		return nil, fmt.Errorf("store %s: %w", path, err)
 	}
 	return &Store{db}, nil
+}
+
+// advised adds to why a database cannot be opened what to do about it, by the
+// primary result code (https://www.sqlite.org/rescode.html).
+func advised(err error) error {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Code() & 0xff {
+	case 8, 14: // SQLITE_READONLY, SQLITE_CANTOPEN
+		return fmt.Errorf("%w: even to read it takes a directory that can be written to: copy it to another one, with the file that ends in -wal, if there is one", err)
+	case 11, 26: // SQLITE_CORRUPT, SQLITE_NOTADB
+		return fmt.Errorf("%w: it is damaged, or was never a store: name another file; sqlite3 FILE .recover may save what is in it", err)
+	}
+	return err
 }
 
 // migrate makes the tables of a new database.

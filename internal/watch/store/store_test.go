@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/rstprobe/rstprobe/internal/watch/alert"
 	"github.com/rstprobe/rstprobe/internal/watch/state"
 	"github.com/rstprobe/rstprobe/probe"
 	"github.com/rstprobe/rstprobe/report"
@@ -163,6 +164,49 @@ func TestStoreOfALaterVersionIsLeftAlone(t *testing.T) {
 	}
 }
 
+// TestWhatIsNoStore is said, with what to do about it.
+func TestWhatIsNoStore(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := opened(t, filepath.Join(dir, "whole.db"))
+	if err := s.Add(run("shop", 1, 100_000), nil, after(1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.shrink(); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(filepath.Join(dir, "whole.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		data []byte
+		want string
+	}{
+		{"junk.db", []byte(strings.Repeat("junk", 2000)), "it is damaged, or was never a store"},
+		{"cut.db", whole[:len(whole)/2], "it is damaged, or was never a store"},
+		{"empty.db", nil, "has written nothing to it"},
+	} {
+		path := filepath.Join(dir, tt.name)
+		if err := os.WriteFile(path, tt.data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := OpenReadOnly(path); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s, to read: %v, want %q", tt.name, err, tt.want)
+		}
+		if tt.data == nil { // one that is to be
+			continue
+		}
+		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s, to write: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+	if _, err := OpenReadOnly(dir); err == nil || !strings.Contains(err.Error(), "it is a directory") {
+		t.Errorf("a directory: %v", err)
+	}
+}
+
 func TestTrimByAge(t *testing.T) {
 	t.Parallel()
 	s := opened(t, filepath.Join(t.TempDir(), "rstprobe.db"))
@@ -217,6 +261,82 @@ func TestTrimBySize(t *testing.T) {
 	}
 	if checks, err = s.Checks(); err != nil || checks[0].Runs+checks[0].Changes != 0 || tested(checks[0].State) != 399 {
 		t.Errorf("left: %+v, %v", checks, err)
+	}
+}
+
+// TestTrimTakesMessagesFirst: those that are done with go before any run does,
+// and one that is still to be sent stays.
+func TestTrimTakesMessagesFirst(t *testing.T) {
+	t.Parallel()
+	const limit = 1 << 20
+	s := opened(t, filepath.Join(t.TempDir(), "rstprobe.db"))
+	hasty(t, s)
+	for n := range 200 {
+		d := decision("ops", "shop.example", alert.Firing, n)
+		d.Event.Summary = strings.Repeat("x", 5000)
+		if err := s.Add(run("shop", n, 4000), nil, after(n), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.db.Exec("UPDATE outbox SET done = ? WHERE id < 200", start.UnixMicro()); err != nil {
+		t.Fatal(err)
+	}
+	deleted, err := s.Trim(t.Context(), Keep{Now: start, Rollups: 400 * day, Bytes: limit})
+	if deleted != 0 || err != nil {
+		t.Errorf("%d runs deleted, %v; want none as long as there are messages", deleted, err)
+	}
+	var messages int
+	if err := s.db.QueryRow("SELECT count(*) FROM outbox").Scan(&messages); err != nil || messages == 200 {
+		t.Errorf("%d messages left, %v", messages, err)
+	}
+	if _, err := s.Trim(t.Context(), Keep{Now: start, Rollups: 400 * day, Bytes: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.Pending("ops"); n != 1 || err != nil {
+		t.Errorf("%d messages to send, %v; want the one that was not sent", n, err)
+	}
+}
+
+// TestTrimOfVeryMuch deletes no more than it must, either.
+func TestTrimOfVeryMuch(t *testing.T) {
+	t.Parallel()
+	s := opened(t, filepath.Join(t.TempDir(), "rstprobe.db"))
+	hasty(t, s)
+	for n := range 400 {
+		if err := s.Add(run("shop", n, 20_000), nil, after(n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.db.Exec("UPDATE runs SET id = ? WHERE id = 400", int64(1)<<43); err != nil { // as if there were so many
+		t.Fatal(err)
+	}
+	excess, err := s.excess(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.share(runs, excess*3/4); n < 1 || n > batch || err != nil {
+		t.Errorf("%d rows to delete next, %v; want 1 to %d", n, err, batch)
+	}
+}
+
+// TestRunsAreNeverNumberedAgain, though all of them may be gone: changes and
+// links go by their numbers.
+func TestRunsAreNeverNumberedAgain(t *testing.T) {
+	t.Parallel()
+	s := opened(t, filepath.Join(t.TempDir(), "rstprobe.db"))
+	for n := range 3 {
+		if err := s.Add(run("shop", n, 10), nil, after(n)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Trim(t.Context(), Keep{Now: start.Add(day), Rollups: 400 * day, Bytes: 1 << 30}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Add(run("shop", 4, 10), nil, after(4)); err != nil {
+		t.Fatal(err)
+	}
+	if e, err := s.Last("shop"); e.ID != 4 || err != nil {
+		t.Errorf("the fourth run has the number %d, %v", e.ID, err)
 	}
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -19,10 +20,11 @@ type Keep struct {
 }
 
 // Trim deletes what is older than it is to be kept, and then, until the
-// database takes no more than so many bytes, the oldest runs, or the oldest
-// roll-ups where those take more than half of the room; only when nothing else
-// is left, changes and coverage. The room is given back to the file system. It
-// returns how many runs it deleted, and stops early when ctx ends.
+// database takes no more than so many bytes, messages that are done with, then
+// the oldest runs, or the oldest roll-ups where those take more than half of the
+// room; only when nothing else is left, changes and coverage. The room is given
+// back to the file system. It returns how many runs it deleted, and stops early
+// when ctx ends.
 func (s *Store) Trim(ctx context.Context, k Keep) (deleted int64, err error) {
 	defer func() {
 		if err != nil {
@@ -39,7 +41,7 @@ func (s *Store) Trim(ctx context.Context, k Keep) (deleted int64, err error) {
 			}
 		}
 	}
-	left := []table{runs, rollups, changes, coverage}
+	left := []table{sent, runs, rollups, changes, coverage}
 	for len(left) > 0 && ctx.Err() == nil {
 		excess, err := s.excess(k.Bytes)
 		if err != nil {
@@ -80,6 +82,7 @@ func (s *Store) Trim(ctx context.Context, k Keep) (deleted int64, err error) {
 type table struct{ name, time string }
 
 var (
+	sent     = table{"outbox", "done"} // of messages that are not, that is NULL, and so not before any time
 	runs     = table{"runs", "ended"}
 	rollups  = table{"rollups", "hour"}
 	changes  = table{"changes", "at"}
@@ -142,12 +145,17 @@ func (s *Store) share(t table, excess int64) (int64, error) {
 	if err != nil || used <= 0 {
 		return 1, err
 	}
-	return min(batch, 1+rows*excess/used), nil
+	return min(batch, 1+int64(float64(rows)*float64(excess)/float64(used))), nil // the product of the first two may not fit
 }
 
-// shrink gives free pages back, and empties the log.
-func (s *Store) shrink() error {
-	for _, pragma := range []string{"PRAGMA incremental_vacuum", "PRAGMA wal_checkpoint(truncate)"} {
+// shrink gives free pages back, and empties the log, unless somebody is reading:
+// no run waits for that.
+func (s *Store) shrink() (err error) {
+	defer func() {
+		_, again := s.db.Exec("PRAGMA " + busyTimeout)
+		err = errors.Join(err, again)
+	}()
+	for _, pragma := range []string{"PRAGMA incremental_vacuum", "PRAGMA busy_timeout(0)", "PRAGMA wal_checkpoint(truncate)"} {
 		rows, err := s.db.Query(pragma)
 		if err != nil {
 			return err
