@@ -46,7 +46,8 @@ func inlineCSS() template.CSS {
 	return template.CSS(report.Stylesheet + string(assets["page.css"].body)) //nolint:gosec // our own
 }
 
-// asset answers with a file, which never changes at its address.
+// asset answers with a file, which never changes at the address that assetURL
+// gives. At any other one it is that of now.
 func asset(w http.ResponseWriter, r *http.Request) {
 	f, ok := assets[r.PathValue("name")]
 	if !ok {
@@ -55,6 +56,10 @@ func asset(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", f.kind)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	keep := "no-store"
+	if r.URL.RawQuery == f.sum {
+		keep = "public, max-age=31536000, immutable"
+	}
+	w.Header().Set("Cache-Control", keep)
 	_, _ = w.Write(f.body) // that nobody reads it any more is no concern of ours
 }

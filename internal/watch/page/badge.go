@@ -59,6 +59,9 @@ func (p *Page) badge(w http.ResponseWriter, r *http.Request) error {
 		return fmt.Errorf("page: draw a badge: %w", err)
 	}
 	w.Header().Set("Content-Security-Policy", "default-src 'none'") // for who opens it by itself
+	// A page of the same site, such as a wiki, may show it. Any other could tell
+	// by its width how a check is that only who looks at it can reach.
+	w.Header().Set("Cross-Origin-Resource-Policy", "same-site")
 	p.send(w, r, http.StatusOK, "image/svg+xml", []byte(b.String()))
 	return nil
 }

@@ -150,23 +150,81 @@ func TestLive(t *testing.T) {
 }
 
 // TestSessionEnds: where the server wants to know again who looks, an open page
-// asks them.
+// asks them by the page that is there for that, and not the browser by a window
+// of its own.
 func TestSessionEnds(t *testing.T) {
 	b := browsertest.Open(t)
 	w := shown(t)
 	var ended atomic.Bool
 	server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, in *http.Request) {
-		if !ended.Load() {
+		switch {
+		case !ended.Load():
 			w.page.ServeHTTP(out, in)
-			return
+		case in.URL.Path == "/login":
+			out.Header().Set("Content-Type", "text/html")
+			_, _ = io.WriteString(out, "<title>Who is there?</title>") // the browser sees it, or the test fails
+		case strings.Contains(in.Header.Get("Accept"), "text/html"): // as of a person; see package server
+			http.Redirect(out, in, "/login", http.StatusSeeOther)
+		default:
+			if in.URL.Path == "/" {
+				t.Errorf("a page asks for %s in a way to which the answer is a challenge", in.URL)
+			}
+			out.WriteHeader(http.StatusUnauthorized)
 		}
-		out.Header().Set("Content-Type", "text/html")
-		out.WriteHeader(http.StatusUnauthorized)
-		_, _ = io.WriteString(out, "<title>Who is there?</title>") // the browser sees it, or the test fails
 	}))
 	t.Cleanup(server.Close)
 	b.Visit(t, server.URL+"/", browsertest.View{Width: 360})
 	ended.Store(true)
 	server.CloseClientConnections()
 	b.Wait(t, `document.title === "Who is there?"`)
+}
+
+// TestUnseenPage: a page that nobody looks at takes no connection, of which a
+// browser has six for all that it has open of a server. It is as it should be
+// when somebody looks again.
+func TestUnseenPage(t *testing.T) {
+	b := browsertest.Open(t)
+	w := empty(t)
+	c := check("shop", "shop.example:443", nil, probe.SNI)
+	w.page.Watched([]watchfile.Check{c})
+	w.run(c, clean, now.Add(-10*time.Minute))
+	came, left := make(chan bool, 10), make(chan bool, 10) // who listens; more than there will be
+	server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, in *http.Request) {
+		if in.URL.Path == "/events" {
+			came <- true
+			defer func() { left <- true }()
+		}
+		w.page.ServeHTTP(out, in)
+	}))
+	t.Cleanup(server.Close)
+	t.Cleanup(func() { b.Visit(t, "about:blank", browsertest.View{Width: 360}) })
+	hide := func(hidden bool) {
+		t.Helper()
+		b.Text(t, fmt.Sprintf(`(() => { Object.defineProperty(document, "hidden", {value: %v, configurable: true}); document.dispatchEvent(new Event("visibilitychange")); return "" })()`, hidden))
+	}
+	b.Visit(t, server.URL+"/", browsertest.View{Width: 360})
+	b.Wait(t, `window.here = true`)
+	<-came
+	hide(true)
+	<-left
+	for i := range 3 {
+		w.run(c, resetAt4, now.Add(time.Duration(i-5)*time.Minute))
+	}
+	hide(false)
+	<-came
+	b.Wait(t, `window.here && document.title === "1 × interference – rstprobe"`)
+}
+
+// TestCheckGoes: where a check of which nothing is kept is watched no more, its
+// open page says so.
+func TestCheckGoes(t *testing.T) {
+	b := browsertest.Open(t)
+	w := empty(t)
+	w.page.Watched([]watchfile.Check{check("shop", "shop.example:443", nil, probe.SNI)})
+	server := httptest.NewServer(w.page)
+	t.Cleanup(server.Close)
+	t.Cleanup(func() { b.Visit(t, "about:blank", browsertest.View{Width: 360}) })
+	b.Visit(t, server.URL+"/check/shop", browsertest.View{Width: 360})
+	w.page.Watched(nil)
+	b.Wait(t, `document.title === "Not found"`)
 }

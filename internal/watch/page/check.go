@@ -202,6 +202,9 @@ func (p *Page) picture(v *checkView, what string, id int64, always bool) error {
 }
 
 func (p *Page) runView(e store.Entry) runView {
+	if strings.Contains(e.Summary, e.Lookup) { // where there is no address at all, that is the result
+		e.Lookup = ""
+	}
 	return runView{
 		ID: e.ID, At: p.moment(e.Started), Took: tookWords(e.Took), Verdict: verdictWords[e.Verdict], Rank: rankOfVerdict(e.Verdict),
 		Summary: report.Clean(e.Summary), Lookup: e.Lookup, Retest: e.Retest,
@@ -210,7 +213,10 @@ func (p *Page) runView(e store.Entry) runView {
 
 // tookWords is how long a run took.
 func tookWords(d time.Duration) string {
-	if d < time.Minute {
+	switch {
+	case d < 100*time.Millisecond:
+		return fmt.Sprintf("%.1f ms", 1000*d.Seconds())
+	case d < time.Minute:
 		return fmt.Sprintf("%.1f s", d.Seconds())
 	}
 	return period.Lasting(d)

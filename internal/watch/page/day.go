@@ -87,7 +87,8 @@ type spark struct {
 }
 
 // spark draws the day up to now: an hour that was well is low, one that was
-// not is as high as the share of its runs that were bad, at least by half.
+// not is as high as the share of its runs that were bad, at least by half, and
+// hollow where nothing interfered.
 func (d day) spark(now time.Time) spark {
 	s := spark{Width: dayWidth, Height: dayHeight}
 	var good, bad, warn strings.Builder

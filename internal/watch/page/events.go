@@ -6,15 +6,17 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/rstprobe/rstprobe/internal/watch/watchfile"
 )
 
 // Limits of those who listen for events.
 const (
 	maxListeners = 200
 	// backlog is how many events may wait for a listener that is slower than
-	// they come: all checks of a burst at the start. One that falls behind
+	// they come: after a reload, all checks at once. One that falls behind
 	// further is dropped; its page comes back and loads what there is.
-	backlog = 256
+	backlog = watchfile.MaxChecks + 24
 	// heartbeat is how often a listener is told that all is well. The page
 	// takes twice as long without a word for a lost connection.
 	heartbeat = 15 * time.Second

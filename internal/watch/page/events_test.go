@@ -126,6 +126,19 @@ func TestSlowListener(t *testing.T) {
 	}
 }
 
+// TestReloadOfAllChecks drops nobody, however many there are.
+func TestReloadOfAllChecks(t *testing.T) {
+	p := New(Config{})
+	l := p.hub.listen()
+	p.hub.tell(event{Kind: "checks"}) // as Watched does
+	for range watchfile.MaxChecks {
+		p.Known("shop", nil)
+	}
+	if len(p.hub.listeners) != 1 || len(l) != 1+watchfile.MaxChecks {
+		t.Errorf("%d listeners are left, and %d events wait", len(p.hub.listeners), len(l))
+	}
+}
+
 // TestHeartbeat: where nothing happens, that is said, so that a page knows a
 // lost connection from a quiet one.
 func TestHeartbeat(t *testing.T) {

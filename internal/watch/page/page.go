@@ -41,6 +41,7 @@ type Config struct {
 	History History
 	Log     *slog.Logger // of what readers are not told
 	Version string       // of rstprobe
+	SignIn  func() bool  // whether people sign in, and so may want to sign out; nil: they do not
 
 	Now  func() time.Time // nil: time.Now
 	Zone *time.Location   // in which times are shown; nil: that of this machine
@@ -52,6 +53,7 @@ type Page struct {
 	history History
 	log     *slog.Logger
 	version string
+	signIn  func() bool
 	now     func() time.Time
 	zone    *time.Location
 	mux     *http.ServeMux
@@ -61,7 +63,10 @@ type Page struct {
 
 // New is a page that was not told anything yet.
 func New(cfg Config) *Page {
-	p := &Page{history: cfg.History, log: cfg.Log, version: cfg.Version, now: cfg.Now, zone: cfg.Zone, mux: http.NewServeMux()}
+	p := &Page{history: cfg.History, log: cfg.Log, version: cfg.Version, signIn: cfg.SignIn, now: cfg.Now, zone: cfg.Zone, mux: http.NewServeMux()}
+	if p.signIn == nil {
+		p.signIn = func() bool { return false }
+	}
 	if p.now == nil {
 		p.now = time.Now
 	}
@@ -172,11 +177,12 @@ type frame struct {
 	Live    bool   // it is kept up to date
 	At      moment
 	Version string
+	SignOut bool         // who looks may sign out
 	CSS     template.CSS // in a file of its own; "": the style sheets are linked
 }
 
 func (p *Page) frame(title string) frame {
-	return frame{Title: title, At: p.moment(p.now()), Version: p.version}
+	return frame{Title: title, At: p.moment(p.now()), Version: p.version, SignOut: p.signIn()}
 }
 
 var pages = template.Must(template.New("").Funcs(template.FuncMap{
@@ -259,9 +265,18 @@ func momentAt(t, now time.Time, zone *time.Location) moment {
 	case now.Sub(t) < 300*24*time.Hour:
 		short = "2 Jan 15:04"
 	}
-	m := moment{Known: true, ISO: t.Format(time.RFC3339), Full: t.Format("2006-01-02 15:04:05 MST"), Short: t.Format(short), Zone: t.Format("MST")}
+	m := moment{Known: true, ISO: t.Format(time.RFC3339), Full: t.Format("2006-01-02 15:04:05 MST"), Short: zoned(t, now, short), Zone: t.Format("MST")}
 	if d := now.Sub(t); d >= 0 {
 		m.Ago = age(d) + " ago"
 	}
 	return m
+}
+
+// zoned is a time in a layout, with its zone where that is not the one of now,
+// which the page names: a period may have both summer and winter time.
+func zoned(t, now time.Time, layout string) string {
+	if t.Format("MST") != now.Format("MST") {
+		layout += " MST"
+	}
+	return t.Format(layout)
 }

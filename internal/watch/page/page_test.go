@@ -359,8 +359,8 @@ func TestBadge(t *testing.T) {
 		hostileName: {"&lt;script&gt;alert(1)"},
 	} {
 		got := w.get(badgeURL(name))
-		if kind := got.Header().Get("Content-Type"); kind != "image/svg+xml" {
-			t.Errorf("%s is %s", name, kind)
+		if kind, who := got.Header().Get("Content-Type"), got.Header().Get("Cross-Origin-Resource-Policy"); kind != "image/svg+xml" || who != "same-site" {
+			t.Errorf("%s is %s, for %s", name, kind, who)
 		}
 		for _, part := range want {
 			if !strings.Contains(got.Body.String(), part) {
@@ -461,6 +461,46 @@ func TestCompressed(t *testing.T) {
 	got, err := io.ReadAll(z)
 	if err != nil || string(got) != plain {
 		t.Errorf("%v; what is unpacked differs from what is sent without", err)
+	}
+}
+
+// TestLookupIsToldOnce: why a name could not be resolved stands beside what a
+// run found, but for where that is all it found.
+func TestLookupIsToldOnce(t *testing.T) {
+	p := New(Config{})
+	for summary, want := range map[string]string{"Nothing interferes.": "no such name", "The name could not be resolved: no such name.": ""} {
+		if got := p.runView(store.Entry{Summary: summary, Lookup: "no such name"}).Lookup; got != want {
+			t.Errorf("%s %q, want %q", summary, got, want)
+		}
+	}
+}
+
+// TestSignOut is there where people sign in.
+func TestSignOut(t *testing.T) {
+	w := shown(t)
+	signIn := false
+	p := New(Config{History: w.store, SignIn: func() bool { return signIn }})
+	for range 2 {
+		out := httptest.NewRecorder()
+		p.ServeHTTP(out, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+		if got := strings.Contains(out.Body.String(), `<form method="post" action="/logout">`); got != signIn {
+			t.Errorf("people sign in: %v, and out: %v", signIn, got)
+		}
+		signIn = true
+	}
+}
+
+// TestAssets are kept by browsers where their address says which version it is,
+// and only there: without it, a later rstprobe has another file.
+func TestAssets(t *testing.T) {
+	w := empty(t)
+	for address, want := range map[string]string{
+		assetURL("page.css"): "public, max-age=31536000, immutable", "/assets/page.css": "no-store", "/assets/page.css?0": "no-store",
+	} {
+		got := w.get(address)
+		if keep := got.Header().Get("Cache-Control"); got.Code != http.StatusOK || keep != want {
+			t.Errorf("%s: %d, %q, want %q", address, got.Code, keep, want)
+		}
 	}
 }
 

@@ -14,10 +14,14 @@ import (
 type pastView struct {
 	Questions []questionPast
 	Changes   []changeView // the newest first
+	Earlier   int          // changes that are not listed
 	Boxes     []boxView
 	Key       []keyView
 	Runs      string
 }
+
+// Changed is how many changes there were.
+func (v pastView) Changed() int { return len(v.Changes) + v.Earlier }
 
 // questionPast is what one question was like.
 type questionPast struct {
@@ -25,7 +29,8 @@ type questionPast struct {
 	Timeline  timeline
 	Share     string // of the time in which it was ok; "": nothing is known
 	Tone      string
-	Durations string
+	Durations string // of what is not ok
+	Measure   string // what the share is of, in a sentence
 }
 
 type changeView struct {
@@ -40,6 +45,7 @@ type changeView struct {
 type boxView struct {
 	Question, Text, Place string
 	First, Last           moment
+	last                  time.Time // Last, to sort by
 	Runs                  int
 	Still                 bool // it is there now, to all that is confirmed
 }
@@ -58,10 +64,18 @@ const maxChanges = 50
 type writer struct {
 	now    time.Time
 	zone   *time.Location
-	linked bool // there are pages of runs
+	linked bool // there are pages of runs: it is no page to be kept
 }
 
-func (w writer) moment(t time.Time) moment { return momentAt(t, w.now, w.zone) }
+// moment is a time; in a page that is kept, which may be read whenever, with its
+// day and year.
+func (w writer) moment(t time.Time) moment {
+	m := momentAt(t, w.now, w.zone)
+	if m.Known && !w.linked {
+		m.Short = zoned(t.In(w.zone), w.now.In(w.zone), "2 Jan 2006 15:04")
+	}
+	return m
+}
 
 // past is what a check was like.
 func (w writer) past(c period.Check) pastView {
@@ -74,7 +88,7 @@ func (w writer) past(c period.Check) pastView {
 		share, tone := shareOf(q.Availability)
 		v.Questions = append(v.Questions, questionPast{
 			Question: q.Question.String(), Timeline: timelineOf(q, c, w.zone),
-			Share: share, Tone: tone, Durations: durationsOf(q.Availability),
+			Share: share, Tone: tone, Durations: durationsOf(q.Availability), Measure: q.Availability.Text(),
 		})
 		for _, b := range q.Boxes {
 			v.Boxes = append(v.Boxes, w.box(q, b))
@@ -85,10 +99,11 @@ func (w writer) past(c period.Check) pastView {
 			v.Key = append(v.Key, keyView{string(s), timelineFloor - height, height, s.String()})
 		}
 	}
-	slices.SortStableFunc(v.Boxes, func(a, b boxView) int { return strings.Compare(b.Last.ISO, a.Last.ISO) })
+	slices.SortStableFunc(v.Boxes, func(a, b boxView) int { return b.last.Compare(a.last) })
 	for i := len(c.Changes) - 1; i >= 0 && len(v.Changes) < maxChanges; i-- {
 		v.Changes = append(v.Changes, w.change(c.Changes[i].Run, c.Changes[i].Change))
 	}
+	v.Earlier = len(c.Changes) - len(v.Changes)
 	v.Runs = c.Runs.Text()
 	return v
 }
@@ -104,7 +119,7 @@ func (w writer) change(run int64, c state.Change) changeView {
 func (w writer) box(q period.Question, b period.Box) boxView {
 	return boxView{
 		Question: q.Question.String(), Text: joined(" ", outcomeOf(b.Axes), blameOf(b.Axes)), Place: placeOf(b.Axes.Place),
-		First: w.moment(b.First), Last: w.moment(b.Last), Runs: b.Runs,
+		First: w.moment(b.First), Last: w.moment(b.Last), last: b.Last, Runs: b.Runs,
 		Still: len(q.Spans) > 0 && q.Spans[len(q.Spans)-1].Standing == period.Interference && q.Spans[len(q.Spans)-1].Axes.Place == b.Axes.Place,
 	}
 }

@@ -1,7 +1,9 @@
 package page
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +16,7 @@ type timeline struct {
 	Title string
 	Bars  []bar
 	Ticks []tick
-	Moves []string // where a change was sure
+	Moves []string // where a change was first seen
 }
 
 // bar is a time in which nothing changed.
@@ -63,6 +65,9 @@ func timelineOf(q period.Question, in period.Check, zone *time.Location) timelin
 		b := bar{string(s.Standing), percent(x), percent(width), timelineFloor - height, height, text}
 		out.Bars = append(out.Bars, b)
 	}
+	// Where what was short is drawn wider than it was, it covers what is beside
+	// it: what is lower comes last, and is seen as well.
+	slices.SortStableFunc(out.Bars, func(a, b bar) int { return cmp.Compare(b.Height, a.Height) })
 	const most = 5
 	if more := len(said) - most; more > 0 {
 		said = append(said[:most], fmt.Sprintf("and %d more", more))
@@ -105,36 +110,42 @@ func ticks(from, to time.Time, zone *time.Location) []tick {
 			break
 		}
 	}
-	local := from.In(zone)
-	t := time.Date(local.Year(), local.Month(), local.Day(), 0, 0, 0, 0, zone)
+	local, last := from.In(zone), time.Time{}
 	var out []tick
-	for ; t.Before(to); t = next(t, step, days) {
-		x := 100 * float64(t.Sub(from)) / float64(length)
-		switch {
-		case t.Before(from):
-		case x < 8:
-			out = append(out, tick{percent(x), "start", tickText(t, step, days)})
-		case x > 92:
-			out = append(out, tick{percent(x), "end", tickText(t, step, days)})
-		default:
-			out = append(out, tick{percent(x), "middle", tickText(t, step, days)})
+	for n := 0; ; n++ {
+		t := round(local, n, step, days)
+		if !t.Before(to) {
+			return out
 		}
+		if t.Before(from) || !t.After(last) { // an hour that there is not is the one beside it
+			continue
+		}
+		last = t
+		anchor, x := "middle", 100*float64(t.Sub(from))/float64(length)
+		switch {
+		case x < 8:
+			anchor = "start"
+		case x > 92:
+			anchor = "end"
+		}
+		out = append(out, tick{percent(x), anchor, tickText(t, step, days)})
 	}
-	return out
 }
 
-// next is the time of the tick after t; days are those of the calendar, which
-// are not always 24 hours long.
-func next(t time.Time, step time.Duration, days int) time.Time {
+// round is the n-th round time from the beginning of a day on. Each is made
+// from that, and not from the one before: days of the calendar are not always
+// 24 hours long, and where an hour is missing, two of them are the same.
+func round(from time.Time, n int, step time.Duration, days int) time.Time {
+	year, month, date := from.Date()
 	switch {
 	case step >= time.Hour: // of the clock on the wall
-		return time.Date(t.Year(), t.Month(), t.Day(), t.Hour()+int(step/time.Hour), 0, 0, 0, t.Location())
+		return time.Date(year, month, date, n*int(step/time.Hour), 0, 0, 0, from.Location())
 	case step > 0:
-		return t.Add(step)
+		return time.Date(year, month, date, 0, 0, 0, 0, from.Location()).Add(time.Duration(n) * step)
 	case days >= 31: // months
-		return time.Date(t.Year(), t.Month()+time.Month(days/30), 1, 0, 0, 0, 0, t.Location())
+		return time.Date(year, month+time.Month(n*(days/30)), 1, 0, 0, 0, 0, from.Location())
 	}
-	return t.AddDate(0, 0, days)
+	return time.Date(year, month, date+n*days, 0, 0, 0, 0, from.Location())
 }
 
 func tickText(t time.Time, step time.Duration, days int) string {

@@ -73,7 +73,7 @@ func (g *guard) authorized(w http.ResponseWriter, r *http.Request, token string)
 	}
 	if code, text := g.try(r, given, token); code != http.StatusOK {
 		if code == http.StatusUnauthorized {
-			challenge(w)
+			challenge(w, r)
 		}
 		say(w, code, text)
 		return false
@@ -133,11 +133,16 @@ func (g *guard) ask(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, loginPath+"?"+url.Values{"next": {r.URL.RequestURI()}}.Encode(), http.StatusSeeOther)
 		return
 	}
-	challenge(w)
+	challenge(w, r)
 	g.deny(w, NoToken, http.StatusUnauthorized, "A token is needed: as Authorization: Bearer TOKEN, or as the password of any user. Where it lies is in the log of rstprobe.")
 }
 
-func challenge(w http.ResponseWriter) {
+// challenge says how to show the token. A page that listens to events is not
+// told of passwords: its browser would ask for one by a window of its own,
+// where the page itself leads to the way in.
+func challenge(w http.ResponseWriter, r *http.Request) {
 	w.Header().Add("WWW-Authenticate", "Bearer")
-	w.Header().Add("WWW-Authenticate", `Basic realm="rstprobe", charset="UTF-8"`)
+	if r.Header.Get("Accept") != "text/event-stream" {
+		w.Header().Add("WWW-Authenticate", `Basic realm="rstprobe", charset="UTF-8"`)
+	}
 }

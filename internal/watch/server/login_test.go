@@ -1,6 +1,8 @@
 package server
 
 import (
+	"errors"
+	"io/fs"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -167,6 +169,34 @@ func TestTokenFile(t *testing.T) {
 	}
 	if _, _, err := MakeToken(filepath.Join(path, "x")); err == nil {
 		t.Error("a token was made where none can be")
+	}
+}
+
+// TestTokenIsWhole: nobody ever sees a file that holds none, so that a kill
+// leaves none either; and nothing else is left.
+func TestTokenIsWhole(t *testing.T) {
+	t.Parallel()
+	for range 300 {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "rstprobe.db.token")
+		seen := make(chan error, 1) // it may fail before anybody asks
+		go func() {
+			for {
+				if _, err := ReadToken(path); !errors.Is(err, fs.ErrNotExist) {
+					seen <- err
+					return
+				}
+			}
+		}()
+		if _, _, err := MakeToken(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-seen; err != nil {
+			t.Fatal(err)
+		}
+		if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
+			t.Fatalf("%v, %v", files, err)
+		}
 	}
 }
 

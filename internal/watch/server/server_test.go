@@ -368,6 +368,9 @@ func TestToken(t *testing.T) {
 			t.Errorf("%s: challenges %q", tt.name, challenges)
 		}
 	}
+	if got, _ := do(t, client, request(t, "GET", base+"/events", "", "Accept: text/event-stream")); got.StatusCode != 401 || strings.Contains(strings.Join(got.Header.Values("WWW-Authenticate"), " "), "Basic") {
+		t.Errorf("a browser asks for a password beside the page: %d %v", got.StatusCode, got.Header)
+	}
 	if got, _ := do(t, client, request(t, "POST", base+"/-/reload", "")); got.StatusCode != 401 || w.reloaded > 0 {
 		t.Errorf("anybody may reload: %d", got.StatusCode)
 	}

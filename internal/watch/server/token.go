@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"unicode"
 )
@@ -34,20 +35,32 @@ func ReadToken(path string) (string, error) {
 // MakeToken reads the token in a file, which it makes first if there is none;
 // made: it did. Nobody else than the owner may read that file.
 func MakeToken(path string) (token string, made bool, err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		token, err = ReadToken(path)
+	token, err = ReadToken(path)
+	if !errors.Is(err, fs.ErrNotExist) {
 		return token, false, err
 	}
-	if err != nil {
+	token = rand.Text()
+	if err := writeWhole(path, token+"\n"); err != nil {
 		return "", false, fmt.Errorf("server: a token is needed and cannot be kept: %w", err)
 	}
-	token = rand.Text()
-	_, err = f.WriteString(token + "\n")
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return "", false, errors.Join(fmt.Errorf("server: a token is needed and cannot be kept: %w", err), os.Remove(path))
-	}
 	return token, true, nil
+}
+
+// writeWhole makes a file for its owner alone, which is there with all of its
+// text or not at all, whenever we are killed.
+func writeWhole(path, text string) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".tmp-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
 }
 
 // Exposed reports whether everybody on this machine may read a file.

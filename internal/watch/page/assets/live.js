@@ -50,8 +50,10 @@
     waiting = 0;
     const began = performance.now();
     try {
-      const answer = await fetch(location.href, { cache: "no-store", credentials: "same-origin" });
-      if (answer.status === 401) { // the session has ended, and who looks is asked again who they are
+      // As a person would ask: else a browser that is to say who it is asks by a window of its own.
+      const answer = await fetch(location.href, { cache: "no-store", credentials: "same-origin", headers: { Accept: "text/html" }, signal: AbortSignal.timeout(silence) });
+      // The session has ended, and who looks is asked again who they are; or what was shown is gone, and that is said.
+      if (answer.redirected || answer.status === 401 || answer.status === 404) {
         location.reload();
         return;
       }
@@ -93,23 +95,29 @@
     watchdog = setTimeout(again, silence);
   };
 
+  // leave listens no more.
+  const leave = () => {
+    clearTimeout(watchdog);
+    if (source) source.close();
+  };
+
   // again begins anew, ever later.
   const again = () => {
-    source.close();
+    leave();
     lost();
     load(); // which may say why
-    clearTimeout(watchdog);
     watchdog = setTimeout(listen, pause);
     pause = Math.min(2 * pause, 30000);
   };
 
   const listen = () => {
+    leave();
     source = new EventSource("/events");
     alive();
     source.addEventListener("hello", () => {
       alive();
       pause = 2000;
-      news(); // whatever there was meanwhile
+      load(); // whatever there was meanwhile
     });
     source.addEventListener("beat", alive);
     source.addEventListener("news", e => {
@@ -120,12 +128,13 @@
     source.onerror = again;
   };
 
-  document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && stale) load();
-  });
-  addEventListener("pagehide", () => source.close());
+  // Pages that nobody looks at do not listen: for all that it has open of a
+  // server, a browser has six connections.
+  const look = () => document.hidden ? leave() : listen();
+  document.addEventListener("visibilitychange", look);
+  addEventListener("pagehide", leave);
   addEventListener("pageshow", e => {
-    if (e.persisted) listen(); // back from the cache of the browser
+    if (e.persisted) look(); // back from the cache of the browser
   });
-  listen();
+  look();
 })();
