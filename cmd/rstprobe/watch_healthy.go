@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strconv"
 	"time"
 
@@ -18,9 +19,15 @@ import (
 const healthPatience = 3 * time.Second
 
 // healthy asks the watch that runs with the file whether it is well, for
-// container engines, which look only at the exit code: 0 if it is.
+// container engines, which look only at the exit code: 0 if it is. It is, too, if
+// the file has mistakes by now and it goes on with what that said before.
 func (w *watching) healthy(ctx context.Context) error {
-	f, err := w.read()
+	r, err := os.Open(w.path)
+	if err != nil {
+		return usagef("watch: %w", err)
+	}
+	defer r.Close() //nolint:errcheck // only read
+	f, err := watchfile.ReadAddress(w.path, r)
 	if err != nil {
 		return usagef("watch: %w", err)
 	}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -27,6 +29,26 @@ func TestHealthURL(t *testing.T) {
 		if got := healthURL(f); got != tt.want {
 			t.Errorf("%s, %q: %s, want %s", tt.listen, tt.web, got, tt.want)
 		}
+	}
+}
+
+// TestHealthy: whoever answers is well, whatever has become of the file but
+// for the address.
+func TestHealthy(t *testing.T) {
+	t.Parallel()
+	watch := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/-/healthy" {
+			w.WriteHeader(http.StatusNotFound)
+		}
+	}))
+	defer watch.Close()
+	file := filepath.Join(t.TempDir(), "watch.yaml")
+	text := "listen: " + watch.Listener.Addr().String() + "\ntoken_file: " + file + ".none\nchekcs: [shop.example]\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := new(fakeSystem).run(t.Context(), "", "watch", "--healthy", "-c", file); got.code != 0 || got.stdout != watch.URL+"/-/healthy: it is watching\n" {
+		t.Errorf("exit code %d, %q, %q", got.code, got.stdout, got.stderr)
 	}
 }
 

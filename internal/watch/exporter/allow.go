@@ -29,11 +29,19 @@ const howToAllow = "list it in the watch file under probe: allow, or watch it by
 // permit refuses a target that is listed nowhere, and a name to be said to it.
 // What it returns refuses the addresses that the name of the target has.
 func (s Settings) permit(t probe.Target, hostname string) (admit func(netip.Addr) error, err error) {
+	unlisted := denied(fmt.Sprintf("hostname %s may not be said to port %d: %s", hostname, t.Port, howToAllow))
+	watched := false
 	for _, c := range s.Checks {
-		if c.Target.Host == t.Host && c.Target.Port == t.Port && c.Target.IP == t.IP && pathOf(c.Target) == pathOf(t) &&
-			(hostname == "" || slices.Contains(namesOf(c), hostname) || s.lists(hostname, t.Port)) {
+		if c.Target.Host != t.Host || c.Target.Port != t.Port || c.Target.IP != t.IP || pathOf(c.Target) != pathOf(t) {
+			continue
+		}
+		watched = true
+		if hostname == "" || slices.Contains(namesOf(c), hostname) || s.lists(hostname, t.Port) {
 			return func(netip.Addr) error { return nil }, nil // the check goes there as well
 		}
+	}
+	if watched {
+		return nil, unlisted
 	}
 	if t.Name != "" && !s.lists(t.Name, t.Port) {
 		return nil, denied(fmt.Sprintf("%s port %d may not be probed: %s", t.Name, t.Port, howToAllow))
@@ -45,7 +53,7 @@ func (s Settings) permit(t probe.Target, hostname string) (admit func(netip.Addr
 		return nil, denied(fmt.Sprintf("the path %q may not be asked for: leave it out, or watch %s by a check", t.Path, t.Input))
 	}
 	if hostname != "" && !s.lists(hostname, t.Port) {
-		return nil, denied(fmt.Sprintf("hostname %s may not be said to port %d: %s", hostname, t.Port, howToAllow))
+		return nil, unlisted
 	}
 	return func(ip netip.Addr) error {
 		if public(ip) || s.listsAddr(ip, t.Port) {

@@ -37,6 +37,10 @@ type Request struct {
 // over.
 var ErrBusy = errors.New("exporter: too much is measured already")
 
+// errEnding means that rstprobe is told to end, or that nobody waits for the
+// answer any more.
+var errEnding = errors.New("exporter: rstprobe is about to end: ask again once it is back")
+
 // Config is what an Exporter needs; all of it is required.
 type Config struct {
 	Settings func() Settings
@@ -90,6 +94,10 @@ func (e *Exporter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	doc, err := e.measure(ctx, a.Request)
 	if err != nil {
 		refuse(w, err)
+		return
+	}
+	if r.Context().Err() != nil { // the probe was cut short, which says nothing of its target
+		refuse(w, errEnding)
 		return
 	}
 	registry := result(doc, a.kinds(), a.timeout, time.Since(began))
@@ -165,7 +173,7 @@ func (e *Exporter) read(r *http.Request) (asked, error) {
 	}
 	t, err := probe.ParseTarget(q.Get("target"))
 	if err != nil {
-		return a, mistake("target: %v", err)
+		return a, mistake("%v", err)
 	}
 	hostname := strings.ToLower(q.Get("hostname"))
 	if hostname != "" {
@@ -234,7 +242,7 @@ func refuse(w http.ResponseWriter, err error) {
 		code = http.StatusBadRequest
 	case errors.As(err, &d):
 		code = http.StatusForbidden
-	case errors.Is(err, ErrBusy):
+	case errors.Is(err, ErrBusy), errors.Is(err, errEnding):
 		code = http.StatusServiceUnavailable
 		w.Header().Set("Retry-After", retryAfter)
 	}

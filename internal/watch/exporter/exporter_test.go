@@ -154,8 +154,8 @@ func TestRefused(t *testing.T) {
 		{"", 400, "there is no target: write target=shop.example:443"},
 		{"target=bank.example:8443&module=http_2xx", 400, `there is no module "http_2xx": write module=fixed or module=slow or module=sni_check or module=syn`},
 		{"target=bank.example:8443&target=192.0.2.1", 400, `"target" is there 2 times`},
-		{"target=192.0.2.0/24", 400, "target: "},
-		{"target=http://%00", 400, "target: "},
+		{"target=192.0.2.0/24", 400, "target \"192.0.2.0/24\", character "},
+		{"target=http://%00", 400, "target \"http://\\x00\", character "},
 		{"target=bank.example:8443&hostname=a%20b", 400, "hostname: "},
 		{"target=192.0.2.7", 400, "module sni_check says the target's own name, and 192.0.2.7 has none: add hostname=NAME"},
 
@@ -177,7 +177,7 @@ func TestRefused(t *testing.T) {
 		{"target=169.254.169.254:80&module=syn", 403, "may not be probed"},
 		{"target=[fe80::1]:443&module=syn", 403, "may not be probed"},
 		{"target=192.0.2.7&hostname=forbidden.example", 403, "hostname forbidden.example may not be said"},
-		{"target=bank.example:8443&hostname=forbidden.example", 403, "bank.example port 8443 may not be probed"},
+		{"target=bank.example:8443&hostname=forbidden.example", 403, "hostname forbidden.example may not be said to port 8443"},
 	} {
 		e := exporterOf(t, watched, func(_ context.Context, r Request) (report.Document, error) {
 			t.Errorf("%s: measured", tt.query)
@@ -356,6 +356,23 @@ func TestBusy(t *testing.T) {
 			t.Errorf("%d at a time, %d turned away at once, codes (-want +got):\n%s", most, atOnce, diff)
 		}
 	})
+}
+
+// TestEnding: what is under way when rstprobe is told to end is no failure of
+// the target.
+func TestEnding(t *testing.T) {
+	t.Parallel()
+	ctx, end := context.WithCancel(t.Context())
+	e := exporterOf(t, watched, func(ctx context.Context, r Request) (report.Document, error) {
+		end()
+		<-ctx.Done()
+		return report.Document{Interrupted: true, Verdict: report.Verdict{Outcome: probe.OverallInconclusive}}, nil
+	})
+	out := httptest.NewRecorder()
+	e.ServeHTTP(out, httptest.NewRequestWithContext(ctx, "GET", "/probe?target=bank.example:8443", nil))
+	if body := out.Body.String(); out.Code != 503 || strings.Contains(body, "probe_success") {
+		t.Errorf("%d %s", out.Code, body)
+	}
 }
 
 // TestFailure of ours is none of the target's.

@@ -24,7 +24,8 @@ import (
 // verdicts are the values of the label of that name.
 var verdicts = []probe.Overall{probe.Clean, probe.Interference, probe.ServerRefuses, probe.OverallUnreachable, probe.OverallInconclusive}
 
-// Metrics implements watch.Observer.
+// Metrics implements watch.Observer. Of a check that went from the file while
+// it ran, a run that ends later begins no series again.
 type Metrics struct {
 	registry *prometheus.Registry
 	watched  map[string]bool // by check
@@ -70,7 +71,7 @@ func New(version string) *Metrics {
 		suspected:    gauge("rstprobe_change_suspected", "1 while a change waits for confirmation; else 0."),
 		runs:         counter("rstprobe_runs_total", "Runs by what they alone showed.", "check", "verdict"),
 		changes:      counter("rstprobe_state_changes_total", "Confirmed changes.", "check"),
-		missed:       counter("rstprobe_missed_slots_total", "Runs that were not made since the check was still busy.", "check"),
+		missed:       counter("rstprobe_missed_slots_total", "Runs that were not made, since their time went by.", "check"),
 		lookups:      counter("rstprobe_lookup_failures_total", "Runs in which the target's name could not be resolved.", "check"),
 		failures:     counter("rstprobe_failures_total", "Runs that rstprobe itself could not make (measure) or keep (store).", "check", "step"),
 		denied:       counter("rstprobe_http_denied_total", "Requests that were turned away, by why.", "reason"),
@@ -156,6 +157,9 @@ func (m *Metrics) forget(check string) {
 
 // Known shows the confirmed state: of several questions, the nearest box.
 func (m *Metrics) Known(check string, now state.Machines) {
+	if !m.watched[check] {
+		return
+	}
 	interferes, flaps, suspects, hop := false, false, false, math.NaN()
 	nearest := state.Place{}
 	for _, x := range now {
@@ -179,17 +183,20 @@ func (m *Metrics) Known(check string, now state.Machines) {
 // Ran counts a run.
 func (m *Metrics) Ran(run store.Run, lag time.Duration, changes []state.Change) {
 	doc := run.Document
+	m.packets.Add(float64(doc.PacketsSent))
+	m.dropped.Add(float64(doc.PacketsDropped))
+	if ms, ok := period.Connect(doc); ok {
+		m.handshake.WithLabelValues("connect").Observe(ms / 1000)
+	}
+	if !m.watched[run.Check] {
+		return
+	}
 	m.runs.WithLabelValues(run.Check, string(doc.Verdict.Outcome)).Inc()
 	m.changes.WithLabelValues(run.Check).Add(float64(len(changes)))
 	m.lastRun.WithLabelValues(run.Check).Set(seconds(run.Ended))
 	m.lag.WithLabelValues(run.Check).Set(max(0, lag.Seconds()))
 	m.duration.WithLabelValues(run.Check).Observe(run.Ended.Sub(run.Started).Seconds())
-	if ms, ok := period.Connect(doc); ok {
-		m.handshake.WithLabelValues("connect").Observe(ms / 1000)
-	}
 	m.boxes.ran(run.Check, doc)
-	m.packets.Add(float64(doc.PacketsSent))
-	m.dropped.Add(float64(doc.PacketsDropped))
 	if run.Lookup != "" {
 		m.lookups.WithLabelValues(run.Check).Inc()
 	}
@@ -210,6 +217,9 @@ func (m *Metrics) Denied(reason string, requests int) {
 
 // Missed counts runs that were not made.
 func (m *Metrics) Missed(check string, slots int) {
+	if !m.watched[check] {
+		return
+	}
 	m.missed.WithLabelValues(check).Add(float64(slots))
 }
 
@@ -218,6 +228,9 @@ func (m *Metrics) Network(trouble bool) { m.trouble.Set(bit(trouble)) }
 
 // Failed counts what rstprobe itself could not do.
 func (m *Metrics) Failed(check string, measuring bool) {
+	if !m.watched[check] {
+		return
+	}
 	step := "store"
 	if measuring {
 		step = "measure"

@@ -61,7 +61,7 @@ rstprobe_injector_hop{check="shop"} 4
 # HELP rstprobe_last_run_timestamp_seconds When the last run ended, in seconds of Unix time.
 # TYPE rstprobe_last_run_timestamp_seconds gauge
 rstprobe_last_run_timestamp_seconds{check="shop"} 1.767323047e+09
-# HELP rstprobe_missed_slots_total Runs that were not made since the check was still busy.
+# HELP rstprobe_missed_slots_total Runs that were not made, since their time went by.
 # TYPE rstprobe_missed_slots_total counter
 rstprobe_missed_slots_total{check="bank"} 0
 rstprobe_missed_slots_total{check="shop"} 3
@@ -102,6 +102,10 @@ func TestSeriesOfChecksThatAreGoneEnd(t *testing.T) {
 		m.Failed(c, true)
 	}
 	m.Watched([]watchfile.Check{{Name: "bank"}})
+	m.Failed("shop", true) // a run that was under way ends
+	m.Ran(ran("shop", probe.Clean), 0, nil)
+	m.Known("shop", nil)
+	m.Missed("shop", 1)
 	families, err := m.registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -118,6 +122,9 @@ func TestSeriesOfChecksThatAreGoneEnd(t *testing.T) {
 	}
 	if of["shop"] > 0 || of["bank"] == 0 {
 		t.Errorf("series by check: %v", of)
+	}
+	if sent := testutil.ToFloat64(m.packets); sent != 300 {
+		t.Errorf("%v packets sent, want those of all 3 runs", sent)
 	}
 }
 
