@@ -49,8 +49,8 @@ func NewBook(told map[Key]State) *Book { return &Book{told: told} }
 
 // Use takes what the watch file says from now on. What was told of things that
 // are no longer watched is taken back, by the decisions that write must keep;
-// it must forget all receivers but these, too. If it cannot, nothing has
-// changed.
+// it must forget all receivers but these, too. If it cannot, that is left for
+// the next time.
 func (b *Book) Use(checks []Check, receivers []Receiver, at time.Time, write func([]Decision) error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -75,6 +75,7 @@ func (b *Book) Use(checks []Check, receivers []Receiver, at time.Time, write fun
 	slices.SortFunc(gone, func(a, b Decision) int {
 		return cmp.Or(strings.Compare(a.Receiver, b.Receiver), strings.Compare(a.Check, b.Check), strings.Compare(a.Question.String(), b.Question.String()))
 	})
+	b.receivers, b.checks = receivers, now
 	if err := write(gone); err != nil {
 		return err
 	}
@@ -83,7 +84,6 @@ func (b *Book) Use(checks []Check, receivers []Receiver, at time.Time, write fun
 	maps.DeleteFunc(b.told, func(key Key, _ State) bool {
 		return !slices.ContainsFunc(receivers, func(r Receiver) bool { return r.ID() == key.Receiver })
 	})
-	b.receivers, b.checks = receivers, now
 	return nil
 }
 

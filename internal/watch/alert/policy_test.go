@@ -235,11 +235,13 @@ func TestBookIsWritten(t *testing.T) {
 		p.tell(n, "shop", confirmed(resetNear, minute(1), minute(n)), "")
 	}
 	p.expect("webhook all: firing: shop, sni shop.example: reset by sni, author in_path, between hops 1 and 2; before: unknown")
-	if err := p.book.Use(nil, nil, minute(5), full); err != errFull { //nolint:errorlint // likewise
+	if err := p.book.Use(nil, []Receiver{receiver("all", nil)}, minute(5), full); err != errFull { //nolint:errorlint // likewise
 		t.Errorf("error %v", err)
 	}
-	p.tell(6, "shop", confirmed(fine, minute(6), minute(6)), "")
-	p.expect("webhook all: resolved: shop, sni shop.example: ok again; before: reset by sni, author in_path, between hops 1 and 2")
+	p.tell(6, "shop", confirmed(fine, minute(6), minute(6)), "") // a run that was under way
+	p.expect()
+	p.use(7, nil, receiver("all", nil))
+	p.expect("webhook all: resolved: shop, sni shop.example: no longer watched; before: reset by sni, author in_path, between hops 1 and 2")
 }
 
 // TestBookGoesOn: a new start tells nothing again, and what the file no longer

@@ -2,6 +2,7 @@ package alert
 
 import (
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/rstprobe/rstprobe/internal/watch/state"
@@ -70,6 +71,18 @@ func (r Rule) wrong(q state.Question, a state.Axes) bool {
 
 // Via is how a receiver is told: a [Webhook], an [Alertmanager] or an [Exec].
 type Via interface{ via() }
+
+// SameVia reports whether two receivers are told in the same way.
+func (r Receiver) SameVia(other Receiver) bool {
+	a, b := r.Via, other.Via
+	if x, ok := a.(Webhook); ok {
+		if y, ok := b.(Webhook); ok && x.Template.Equal(y.Template) {
+			x.Template, y.Template = nil, nil // they hold functions, which do not compare
+			a, b = x, y
+		}
+	}
+	return r.ID() == other.ID() && reflect.DeepEqual(a, b)
+}
 
 // Webhook sends each event by POST.
 type Webhook struct {

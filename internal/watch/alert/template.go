@@ -14,7 +14,16 @@ import (
 )
 
 // Template makes the body of a request from an event.
-type Template struct{ t *template.Template }
+type Template struct {
+	text string
+	t    *template.Template
+}
+
+// Equal reports whether two templates, which may be nil, make the same of any
+// event.
+func (t *Template) Equal(other *Template) bool {
+	return t == other || t != nil && other != nil && t.text == other.text
+}
 
 // maxBody bounds what a template makes, in bytes; chats take a few thousand.
 const maxBody = 1 << 20
@@ -28,7 +37,7 @@ func ParseTemplate(text string, asJSON bool) (*Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Template{t}
+	out := &Template{text, t}
 	for _, e := range samples() {
 		body, err := out.Execute(e)
 		if err != nil {

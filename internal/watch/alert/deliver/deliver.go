@@ -11,6 +11,7 @@ import (
 	"context"
 	"log/slog"
 	"os/exec"
+	"slices"
 	"sync"
 	"time"
 
@@ -53,7 +54,7 @@ type Deliverer struct {
 	sender func(r alert.Receiver, version string) send // tests have their own
 
 	mu    sync.Mutex
-	wakes []chan struct{} // of the receivers
+	loops []*loop // one for each receiver
 }
 
 // New is a Deliverer that does nothing before Run.
@@ -63,9 +64,9 @@ func New(cfg Config) *Deliverer { return &Deliverer{cfg: cfg, sender: sender} }
 func (d *Deliverer) Wake() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, w := range d.wakes {
+	for _, l := range d.loops {
 		select {
-		case w <- struct{}{}:
+		case l.wake <- struct{}{}:
 		default: // it will look anyway
 		}
 	}
@@ -81,48 +82,54 @@ const (
 func (d *Deliverer) Run(ctx context.Context, receivers <-chan Receivers) {
 	sweep := time.NewTicker(sweeping)
 	defer sweep.Stop()
-	end := func() {}
 	for {
 		if err := d.cfg.Store.Sweep(time.Now().Add(-keep)); err != nil {
 			d.cfg.Log.Error("old alerts could not be deleted", "err", err)
 		}
 		select {
 		case <-ctx.Done():
-			end()
+			d.use(ctx, Receivers{})
 			return
 		case now := <-receivers:
-			end()
-			end = d.start(ctx, now)
+			d.use(ctx, now)
 		case <-sweep.C:
 		}
 	}
 }
 
-// start begins to send; end ends it and waits until nothing is under way.
-func (d *Deliverer) start(ctx context.Context, now Receivers) (end func()) {
-	ctx, cancel := context.WithCancel(ctx)
+// use sends to these receivers from now on. Who is told as before goes on
+// undisturbed; of all others it waits until nothing is under way.
+func (d *Deliverer) use(ctx context.Context, now Receivers) {
 	var names []string
-	var loops []*loop
-	var wakes []chan struct{}
+	var loops, fresh []*loop
+	old := slices.Clone(d.loops)
 	for _, r := range now.All {
+		names = append(names, r.Name)
+		i := slices.IndexFunc(old, func(l *loop) bool { return l.base == now.ExternalURL && l.receiver.SameVia(r) })
+		if i >= 0 {
+			loops, old = append(loops, old[i]), slices.Delete(old, i, i+1)
+			continue
+		}
 		l := &loop{
 			cfg: d.cfg, receiver: r, base: now.ExternalURL, send: d.sender(r, d.cfg.Version), most: most(r),
 			wake: make(chan struct{}, 1), // one is enough to look again
 			log:  d.cfg.Log.With("receiver", r.Name),
+			done: make(chan struct{}),
 		}
-		names, loops, wakes = append(names, r.Name), append(loops, l), append(wakes, l.wake)
+		loops, fresh = append(loops, l), append(fresh, l)
+	}
+	for _, l := range old {
+		l.cancel()
+	}
+	for _, l := range old {
+		<-l.done
 	}
 	d.cfg.Observer.Receivers(names)
 	d.mu.Lock()
-	d.wakes = wakes
+	d.loops = loops
 	d.mu.Unlock()
-	var work sync.WaitGroup
-	for _, l := range loops {
-		work.Go(func() { l.run(ctx) })
-	}
-	return func() {
-		cancel()
-		work.Wait()
+	for _, l := range fresh {
+		l.start(ctx)
 	}
 }
 

@@ -409,6 +409,41 @@ func TestReload(t *testing.T) {
 	})
 }
 
+// TestReloadLeavesAlone: a receiver that is told as before does not begin anew
+// with a reload: it goes on with the pause that it asked for.
+func TestReloadLeavesAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		told := func(template string) Receivers {
+			made, err := alert.ParseTemplate(template, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return Receivers{All: []alert.Receiver{{Name: "a", Via: alert.Webhook{Template: made, Address: alert.Address{Headers: map[string]alert.Secret{"X": "1"}}}}}}
+		}
+		w := newWorld(t, func(alert.Event, int) error { return later{errDown, 2 * time.Hour} })
+		ctx, cancel := context.WithCancel(t.Context())
+		reloads, done := make(chan Receivers), make(chan struct{})
+		go func() {
+			defer close(done)
+			w.d.Run(ctx, reloads)
+		}()
+		reloads <- told("{{.Summary}}")
+		a := webhook("a")
+		w.decide(a, "one", alert.Firing)
+		synctest.Wait()
+		reloads <- told("{{.Summary}}")
+		w.decide(a, "two", alert.Firing)
+		time.Sleep(time.Hour)
+		w.expect("a firing one")
+		reloads <- told("{{.Summary}}!")
+		synctest.Wait()
+		w.expect("a firing one", "a firing two")
+		cancel()
+		<-done
+	})
+}
+
 // TestStoppedWhileSending: what is under way has a moment to end; what does not
 // is sent by the next one to run.
 func TestStoppedWhileSending(t *testing.T) {

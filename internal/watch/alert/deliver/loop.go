@@ -39,6 +39,8 @@ type loop struct {
 	wake     chan struct{}
 	log      *slog.Logger
 	pause    time.Time // nothing is sent before
+	cancel   context.CancelFunc
+	done     chan struct{} // closed: nothing is under way any more
 }
 
 // send sends events; nil: they arrived.
@@ -51,6 +53,15 @@ type refusal struct{ error }
 type later struct {
 	error
 	after time.Duration
+}
+
+// start begins to send; cancel ends it.
+func (l *loop) start(ctx context.Context) {
+	ctx, l.cancel = context.WithCancel(ctx)
+	go func() {
+		defer close(l.done)
+		l.run(ctx)
+	}()
 }
 
 func (l *loop) run(ctx context.Context) {
