@@ -66,7 +66,7 @@ lab: ## run the tests that need a private network, skipping none: root, a user n
 		sudo -v; run -exec 'sudo --preserve-env=RSTPROBE_REQUIRE,RSTPROBE_CAPTURES'; \
 	else echo 'lab: needs root, unprivileged user namespaces or sudo' >&2; exit 1; fi
 
-# A minute of it is among the tests.
+# It takes its time, so it is not among the tests.
 .PHONY: soak
 soak: ## watch a path of real kernels while boxes are switched on and off at random (SOAK=20m SOAKSEED=1)
 	RSTPROBE_REQUIRE=all $(GO) test -count=1 -timeout 0 -v -run='^TestKernelSoak$$' ./cmd/rstprobe -soak=$(SOAK) -soak-seed=$(SOAKSEED)

@@ -124,6 +124,10 @@ func (p *program) checkConfig(c *cli.Context, path string) error {
 		}
 		what = strings.Join(append([]string{"the environment"}, paths...), ", ")
 	}
+	if path != "" && len(check.origins) == 0 {
+		_, err := fmt.Fprintf(p.stdout, "%s: no mistakes, but it sets nothing: it is empty, or all of it is commented out\n", what)
+		return err
+	}
 	_, err := fmt.Fprintf(p.stdout, "%s: no mistakes, settings: %d\n", what, len(check.origins))
 	return err
 }

@@ -8,9 +8,11 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/signal"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -78,8 +80,8 @@ type watching struct {
 	alerts  *alerting
 	kit     kit
 
-	mu      sync.Mutex // held while the file is read
-	file    watchfile.File
+	mu      sync.Mutex              // held while the file is read
+	file    watchfile.File          // as it was at the start
 	surface atomic.Pointer[surface] // of the file, for requests
 	ready   *readiness
 }
@@ -118,6 +120,9 @@ func (p *program) watch(c *cli.Context) (err error) {
 	if c.Bool("test-alerts") {
 		return w.testAlerts(c.Context)
 	}
+	hangups := make(chan os.Signal, 1) // one that comes while the file is read is enough
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	if w.file, err = w.read(); err != nil {
 		return usagef("watch: %w", err)
 	}
@@ -131,7 +136,9 @@ func (p *program) watch(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, past.Close()) }()
-	w.pages = page.New(page.Config{History: past, Log: w.log, Version: version()})
+	w.pages = page.New(page.Config{
+		History: past, Log: w.log, Version: version(), SignIn: func() bool { return w.surface.Load().server.Token != "" },
+	})
 	listener, err := (&net.ListenConfig{}).Listen(c.Context, "tcp", w.file.Listen.String())
 	if err != nil {
 		return fmt.Errorf("watch: %w: write another address as listen in %s, or end who uses it", err, w.path)
@@ -164,7 +171,7 @@ func (p *program) watch(c *cli.Context) (err error) {
 		return err
 	}
 	w.surface.Store(first)
-	return w.serve(c.Context, listener)
+	return w.serve(c.Context, listener, hangups)
 }
 
 // newLog is the log on standard error.
@@ -253,19 +260,16 @@ func (w *watching) reload(ctx context.Context) error {
 	if err == nil {
 		next, err = w.newSurface(f)
 	}
-	if err == nil {
-		err = w.alerts.use(f)
-	}
 	w.metrics.Reloaded(time.Now(), err == nil)
 	if err != nil {
 		w.log.Error("the watch file is wrong; all goes on as before", "file", w.path, "err", err)
 		return err
 	}
+	w.alerts.use(f)
 	w.surface.Store(next)
 	if restartNeeded(w.file, f) {
 		w.log.Warn("listen, store, concurrency, retention and web_config stay as they are until rstprobe is started again", "file", w.path)
 	}
-	w.file.Checks = f.Checks
 	select {
 	case w.reloads <- f.Checks:
 	case <-ctx.Done():

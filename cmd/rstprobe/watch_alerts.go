@@ -34,12 +34,14 @@ func newAlerting(s *store.Store, f watchfile.File, observer deliver.Observer, lo
 		store: s, log: log, book: alert.NewBook(told), receivers: make(chan deliver.Receivers, 1),
 		deliverer: deliver.New(deliver.Config{Store: s, Observer: observer, Log: log, Version: version()}),
 	}
-	return a, a.use(f)
+	a.use(f)
+	return a, nil
 }
 
 // use takes what a file says of receivers, and of what they are told about. It
-// is called by one goroutine at a time.
-func (a *alerting) use(f watchfile.File) error {
+// is called by one goroutine at a time. That the store cannot take back what
+// was told before, on a full disk, is no reason not to watch.
+func (a *alerting) use(f watchfile.File) {
 	var ids []string
 	for _, r := range f.Alerts {
 		ids = append(ids, r.ID())
@@ -49,20 +51,22 @@ func (a *alerting) use(f watchfile.File) error {
 	}
 	err := a.book.Use(alertChecks(f.Checks), f.Alerts, time.Now().Round(0), func(told []alert.Decision) error {
 		dropped, err := a.store.Tell(told, ids)
+		if err != nil {
+			return err
+		}
 		for receiver, n := range dropped {
 			a.log.Info("a receiver of alerts is gone, and with it what it was to be told", "receiver", receiver, "alerts", n)
 		}
-		return err
+		return nil
 	})
 	if err != nil {
-		return err
+		a.log.Error("what is gone from the watch file could not be taken back from receivers of alerts", "err", err)
 	}
 	select {
 	case <-a.receivers:
 	default:
 	}
 	a.receivers <- deliver.Receivers{All: f.Alerts, ExternalURL: f.ExternalURL}
-	return nil
 }
 
 // Tell implements watch.Alerts.

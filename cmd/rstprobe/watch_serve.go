@@ -5,10 +5,8 @@ import (
 	"errors"
 	"net"
 	"os"
-	"os/signal"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/rstprobe/rstprobe/internal/sdnotify"
@@ -23,18 +21,14 @@ import (
 // shutdownPatience is how long requests have to be answered in the end.
 const shutdownPatience = 5 * time.Second
 
-// serve watches and answers HTTP until ctx ends. Then the runs that are under
-// way are cut short and kept, and the requests answered.
-func (w *watching) serve(ctx context.Context, listener net.Listener) error {
+// serve watches and answers HTTP until ctx ends, and reads the file again with
+// each of hangups. In the end the runs that are under way are cut short and
+// kept, and the requests answered.
+func (w *watching) serve(ctx context.Context, listener net.Listener, hangups <-chan os.Signal) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	hangups := make(chan os.Signal, 1) // one that comes while the file is read is enough
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
-
 	site := server.New(ctx, w.site(ctx))
 	var work sync.WaitGroup
-	defer work.Wait()
 	work.Go(func() { w.alerts.deliverer.Run(ctx, w.alerts.receivers) })
 	failed := make(chan error, 1) // so that the server need not wait for anybody
 	work.Go(func() {
@@ -56,10 +50,11 @@ func (w *watching) serve(ctx context.Context, listener net.Listener) error {
 	w.metrics.Reloaded(time.Now(), true)
 	context.AfterFunc(ctx, func() { w.notify(sdnotify.Stopping) })
 	w.watcher.Run(ctx, w.file.Checks, w.reloads)
-	w.log.Info("stopped")
 	last, done := context.WithTimeout(context.WithoutCancel(ctx), shutdownPatience)
 	defer done()
 	err := site.Shutdown(last)
+	work.Wait()
+	w.log.Info("stopped") // nothing is under way any more, not even an alert
 	select {
 	case serving := <-failed:
 		err = errors.Join(serving, err)

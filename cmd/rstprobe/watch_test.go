@@ -4,12 +4,20 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/rstprobe/rstprobe/internal/diagnosis"
+	"github.com/rstprobe/rstprobe/internal/watch/alert"
+	"github.com/rstprobe/rstprobe/internal/watch/metrics"
+	"github.com/rstprobe/rstprobe/internal/watch/store"
+	"github.com/rstprobe/rstprobe/internal/watch/watchfile"
+	"github.com/rstprobe/rstprobe/probe"
 )
 
 // TestLastGoodAnswer: it is used for as long as the resolver gives none, and
@@ -56,12 +64,57 @@ func TestLastGoodAnswer(t *testing.T) {
 			t.Errorf("%v: %v, %v", q, got, err)
 		}
 	}
+	// A resolver that is silent until our patience ends has failed.
+	late, done := context.WithTimeout(t.Context(), 0)
+	defer done()
+	failed = ""
+	if got, err := ask(late, "ip", "shop.example"); err != nil || len(got.Answers) != 1 || got.Answers[0] != one || failed != broken.Error() {
+		t.Errorf("silent: %v, %v; failed since %q", got.Answers, err, failed)
+	}
 	// That we are told to stop is no failure of the resolver.
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	failed = ""
 	if _, err := ask(ended, "ip", "shop.example"); failed != "" || err == nil {
 		t.Errorf("interrupted: %q, %v", failed, err)
+	}
+}
+
+// TestReceiversWithoutARoomyDisk: what the store cannot take back keeps nobody
+// from being told by the file as it is now.
+func TestReceiversWithoutARoomyDisk(t *testing.T) {
+	t.Parallel()
+	s, err := store.Open(filepath.Join(t.TempDir(), "rstprobe.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	a, err := newAlerting(s, watchfile.File{}, metrics.New("1").Alerts(), slog.New(slog.NewTextHandler(&out, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil { // it takes nothing any more
+		t.Fatal(err)
+	}
+	a.use(watchfile.File{Alerts: []alert.Receiver{{Name: "ops", Via: alert.Exec{Command: []string{"/bin/true"}}}}})
+	if now := <-a.receivers; len(now.All) != 1 || now.All[0].Name != "ops" {
+		t.Errorf("receivers: %+v", now)
+	}
+	if !strings.Contains(out.String(), "level=ERROR msg=\"what is gone from the watch file could not be taken back") {
+		t.Errorf("log:\n%s", out.String())
+	}
+}
+
+// TestCutShort: whatever fails when the time is over, there is a verdict.
+func TestCutShort(t *testing.T) {
+	t.Parallel()
+	w := &watching{program: &program{sys: new(fakeSystem).system(), stderr: io.Discard, terminal: io.Discard}, kit: kit{counter: new(atomic.Uint64)}}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	c := watchfile.Check{Target: probe.Target{Input: "198.51.100.3", IP: netip.MustParseAddr("198.51.100.3"), Port: 443}} // to which finding a source fails
+	doc, err := w.carryOut(ctx, c, options{}, w.sys.lookUp)
+	if err != nil || !doc.Interrupted || doc.Verdict.Outcome != probe.OverallInconclusive || doc.Verdict.Summary == "" {
+		t.Errorf("%v, interrupted %t, verdict %+v", err, doc.Interrupted, doc.Verdict)
 	}
 }
 

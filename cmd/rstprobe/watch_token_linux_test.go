@@ -70,6 +70,10 @@ func TestWatchToken(t *testing.T) {
 		t.Errorf("healthy: %d", code)
 	}
 
+	if code, body := w.ask("GET", "/", bearer); code != http.StatusOK || !strings.Contains(body, ">Sign out</button>") {
+		t.Errorf("nobody can sign out: %d %s", code, body)
+	}
+
 	own := filepath.Join(dir, "own.token")
 	write(own, "a-token-of-our-own\n")
 	write(file, "token_file: "+own+"\n"+text)

@@ -37,10 +37,18 @@ func (n Node) Errorf(format string, args ...any) error {
 	return n.file.errorAt(n.at, fmt.Sprintf(format, args...))
 }
 
+// special are the characters that mean something to YAML, and that addresses
+// and patterns have as well.
+const special = "*&![]{}"
+
 // misread is an *Error for one of the library.
 func (n Node) misread(err error) error {
 	if e := yaml.Error(nil); errors.As(err, &e) && e.GetToken() != nil {
-		return n.file.errorAt(e.GetToken().Position, e.GetMessage())
+		at, message := e.GetToken().Position, e.GetMessage()
+		if at != nil && at.Line >= 1 && at.Line <= len(n.file.lines) && strings.ContainsAny(n.file.lines[at.Line-1], special) {
+			message += "; a text that has any of " + special + " in it stands in quotes"
+		}
+		return n.file.errorAt(at, message)
 	}
 	return fmt.Errorf("%s: %w", n.file.name, err)
 }
@@ -74,7 +82,7 @@ func (n Node) Conceal() {
 // secret is what may be one, in a file of which nobody can tell yet what it
 // says: an address may hold a password or a token, and so may what stands
 // behind a name that sounds like it.
-var secret = regexp.MustCompile(`https?://[^\s'",]+|(?i:authorization|token|secret|password|key)['"]?\s*:\s.+`)
+var secret = regexp.MustCompile(`https?://[^\s'",]+|(?i:auth|authorization|cookie|headers|token|secret|password|key)['"]?\s*:\s.+`)
 
 // open is a line, without what is secret in it.
 func (f *file) open(line int) string {
@@ -89,9 +97,17 @@ func (f *file) open(line int) string {
 	return secret.ReplaceAllStringFunc(text, func(s string) string { return strings.Repeat("*", utf8.RuneCountInString(s)) })
 }
 
+// maxExcerpt is how much of a line is shown, in characters.
+const maxExcerpt = 200
+
 // excerpt is a line of a file, indented, with a caret below a column. What
-// would move the cursor is left out of the line, and so a tab is one column.
+// would move the cursor is left out of the line, and so a tab is one column. Of
+// a long line, it is what stands around the column.
 func excerpt(line string, column int) string {
+	if runes := []rune(line); len(runes) > maxExcerpt {
+		from := max(0, min(column-1-maxExcerpt/2, len(runes)-maxExcerpt))
+		line, column = string(runes[from:from+maxExcerpt]), column-from
+	}
 	clean := strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t':

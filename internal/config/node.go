@@ -206,7 +206,7 @@ func (n Node) Decode(v any) error {
 func (n Node) checkPlain() error {
 	switch n.node.(type) {
 	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode, *ast.MergeKeyNode, *ast.MappingKeyNode:
-		return n.Errorf("anchors, aliases, merge keys, tags and keys of several lines are not read: write the value itself")
+		return n.Errorf("anchors, aliases, merge keys, tags and keys of several lines are not read: write the value itself, and in quotes a text that begins with *, & or !")
 	}
 	for _, f := range n.Fields() {
 		if err := errors.Join(f.Key.checkPlain(), f.Value.checkPlain()); err != nil {

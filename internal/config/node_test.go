@@ -78,8 +78,10 @@ func TestParseErrors(t *testing.T) {
 		{"open bracket", "a: [1, 2\n", "c.yaml:1:4: "},
 		{"open quote", "a: 'x\n", "c.yaml:1:4: "},
 		{"tab as indent", "a:\n\tb: 1\n", "c.yaml:2:1: "},
+		{"pattern without quotes", "a: {b: [127.0.0.0/8:*]}\n", "stands in quotes"},
 		{"anchor", "a: &x 1\n", "c.yaml:1:4: anchors"},
-		{"alias", "a: 1\nb: *x\n", "c.yaml:2:4: "},
+		{"alias", "a: 1\nb: *x\n", "c.yaml:2:4: anchors"},
+		{"a text that looks like one", "a:\n- *.example\n", "in quotes a text that begins with *"},
 		{"tag", "a: !!str 1\n", "c.yaml:1:4: anchors"},
 		{"merge key", "a: {b: 1}\n<<: {c: 2}\n", "c.yaml:2:1: anchors"},
 		{"complex key", "? [a]\n: 1\n", "c.yaml:2:1: "},
@@ -127,6 +129,28 @@ func TestErrorf(t *testing.T) {
 				t.Errorf("At() = %q, the error begins %q", at, got)
 			}
 		})
+	}
+}
+
+// TestLongLine: of one that is not for people, the place is shown.
+func TestLongLine(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		text string
+		at   string
+	}{
+		{"b: 1 #" + strings.Repeat("x", 1000), "b"},
+		{strings.Repeat("'", 998) + ": 1", "'"},
+		{"{" + strings.Repeat(" ", 1000) + "b: 1," + strings.Repeat(" ", 1000) + "}", "b"},
+	} {
+		root, err := Parse("c.yaml", []byte(tt.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(root.Fields()[0].Key.Errorf("wrong").Error(), "\n")
+		if caret := strings.Index(lines[2], "^"); len(lines[1]) > maxExcerpt+4 || lines[1][caret:caret+1] != tt.at {
+			t.Errorf("%.20s is shown as\n%s\n%s", tt.text, lines[1], lines[2])
+		}
 	}
 }
 
@@ -212,6 +236,8 @@ func TestConceal(t *testing.T) {
 		"a: [https://x.example/sesame, b: }",
 		"headers:\n  Authorization: Bearer sesame: x",
 		`headers: {X-API-Key: "sesame`,
+		`h: {X-Auth: "sesame`,
+		`headers: {X-Sent-By: "sesame`,
 		"headers: {Authorization: sesame, 'Authorization': sesame}",
 	} {
 		_, err = Parse("w", []byte(text))

@@ -74,11 +74,24 @@ func duration(to *time.Duration, lo, hi time.Duration) reader {
 	return scalar(func(s string) error {
 		d, err := parseDuration(s)
 		if err != nil || d < lo || d > hi {
-			return fmt.Errorf("%q: write a time from %v to %v, such as 90s, 5m or 30d", s, lo, hi)
+			return fmt.Errorf("%q: write a time from %s to %s, such as 90s, 5m or 30d", s, written(lo), written(hi))
 		}
 		*to = d
 		return nil
 	})
+}
+
+const day = 24 * time.Hour
+
+// zeros takes off what a time of whole hours or minutes ends with.
+var zeros = strings.NewReplacer("h0m0s", "h", "m0s", "m")
+
+// written is a time as people write it: 7d or 5m, and not 168h0m0s or 5m0s.
+func written(d time.Duration) string {
+	if d%day == 0 {
+		return fmt.Sprintf("%dd", d/day)
+	}
+	return zeros.Replace(d.String())
 }
 
 // parseDuration is time.ParseDuration, with whole days.
@@ -88,7 +101,7 @@ func parseDuration(s string) (time.Duration, error) {
 		return time.ParseDuration(s)
 	}
 	n, err := strconv.ParseUint(days, 10, 16)
-	return time.Duration(n) * 24 * time.Hour, err //nolint:gosec // 16 bits of days fit
+	return time.Duration(n) * day, err //nolint:gosec // 16 bits of days fit
 }
 
 // share reads a percentage as a part of one.

@@ -24,10 +24,7 @@ func Read(name string, r io.Reader, ask Ask) (File, error) {
 	if err != nil {
 		return File{}, err
 	}
-	f := File{
-		Listen: netip.MustParseAddrPort(DefaultListen), Store: DefaultStore, Concurrency: DefaultConcurrency,
-		Retention: Retention{Age: DefaultAge, Rollups: DefaultRollups, Bytes: DefaultBytes}, HTTP: HTTP{Modules: defaultModules()},
-	}
+	f := defaults()
 	template := Check{Interval: DefaultInterval, Jitter: DefaultJitter, Confirm: DefaultConfirm, Of: -1, Retest: defaultRetest}
 	checks, alerts := root, config.Node{}
 	for _, field := range root.Fields() {
@@ -78,6 +75,34 @@ func Read(name string, r io.Reader, ask Ask) (File, error) {
 	}
 	if err := f.readAlerts(alerts); err != nil {
 		return File{}, err
+	}
+	return f, nil
+}
+
+// defaults is a file that says nothing.
+func defaults() File {
+	return File{
+		Listen: netip.MustParseAddrPort(DefaultListen), Store: DefaultStore, Concurrency: DefaultConcurrency,
+		Retention: Retention{Age: DefaultAge, Rollups: DefaultRollups, Bytes: DefaultBytes}, HTTP: HTTP{Modules: defaultModules()},
+	}
+}
+
+// ReadAddress reads of a file only where the watch listens, and its web
+// configuration. What is wrong in the rest is nothing to a watch that goes on
+// with the file as it was.
+func ReadAddress(name string, r io.Reader) (File, error) {
+	root, err := config.Read(name, r)
+	if err != nil {
+		return File{}, err
+	}
+	f := defaults()
+	wanted := keys{"listen": scalar(f.setListen), "web_config": scalar(path(&f.HTTP.WebConfig))}
+	for _, field := range root.Fields() {
+		if read, ok := wanted[field.Key.Text()]; ok && field.Value.Kind() != config.Null {
+			if err := read(field.Value); err != nil {
+				return File{}, err
+			}
+		}
 	}
 	return f, nil
 }
@@ -244,6 +269,9 @@ func readLabels(n config.Node, taken ...string) (map[string]string, error) {
 	return out, nil
 }
 
+// answers are what stands for true and false elsewhere, or is taken for it.
+var answers = []string{"true", "false", "yes", "no", "on", "off", "none"}
+
 // names reads sni or host: true for the target's own name, false for none, or
 // names.
 func names(to *Names) reader {
@@ -255,6 +283,8 @@ func names(to *Names) reader {
 		case n.Kind() == config.Scalar && n.Text() == "false":
 			to.Off = true
 			return nil
+		case n.Kind() == config.Scalar && slices.Contains(answers, strings.ToLower(n.Text())):
+			return n.Errorf("%q: write true for the target's own name, false, or names: [a.example, b.example]", n.Text())
 		}
 		err := list(scalar(func(s string) error { return addName(&to.Names, s) }))(n)
 		if err == nil && len(to.Names) == 0 {

@@ -135,15 +135,15 @@ func TestWhatIsWrongIsShownInPlace(t *testing.T) {
 		{check + "modules: {mine: {}}", "w:3:17: the module asks nothing"},
 		{check + "modules: {mine:}", "the module asks nothing"},
 		{check + "modules: {mine: {sni: false}}", "the module asks nothing"},
-		{check + "modules: {mine: {syn: true, timeout: 1h}}", "write a time from 100ms to 2m0s"},
+		{check + "modules: {mine: {syn: true, timeout: 1h}}", "write a time from 100ms to 2m"},
 		{check + "store: ''", `w:3:8: "": write the path of a file`},
 		{check + "concurrency: 0", `w:3:14: "0": write a number from 1 to 64`},
-		{check + "retention: {age: 1s}", `w:3:18: "1s": write a time from 1h0m0s to`},
+		{check + "retention: {age: 1s}", `w:3:18: "1s": write a time from 1h to 3650d`},
 		{check + "retention: {bytes: 5}", `w:3:20: "5": write a size from 1 MiB`},
 		{check + "retention: {bytes: 99999999999 TiB}", "write a size"},
 		{check + "defaults: {name: x}", `w:3:12: defaults has no key "name"`},
 		{check + "    interval: 1m\n    interval: 2m", "w:4:5: "},
-		{check + "    interval: often", `w:3:15: "often": write a time from 1s to 168h0m0s, such as 90s, 5m or 30d`},
+		{check + "    interval: often", `w:3:15: "often": write a time from 1s to 7d, such as 90s, 5m or 30d`},
 		{check + "    interval: [1m]", "w:3:15: one value is expected here"},
 		{check + "    jitter: 0.2", `w:3:13: "0.2": write a share from 0% to 50%`},
 		{check + "    jitter: NaN%", "write a share"},
@@ -152,6 +152,8 @@ func TestWhatIsWrongIsShownInPlace(t *testing.T) {
 		{check + "    retest: [1ns]", `w:3:14: "1ns": write a time`},
 		{check + "    syn: yes", `w:3:10: "yes": write true or false`},
 		{check + "    sni: []", "w:3:10: the list is empty"},
+		{check + "    sni: True", `w:3:10: "True": write true for the target's own name, false, or names`},
+		{check + "    host: off", `w:3:11: "off": write true`},
 		{check + "    sni: ['@names']", "w:3:11: lists in files are not read here"},
 		{check + "    sni: {a: b}", "w:3:10: a list is expected here"},
 		{check + "    control: shop.example", "w:2:5: the control is the target"},
@@ -172,6 +174,27 @@ func TestWhatIsWrongIsShownInPlace(t *testing.T) {
 		_, err := Read("w", strings.NewReader(tt.text), asked)
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%q: %v, want %s", tt.text, err, tt.want)
+		}
+	}
+}
+
+// TestReadAddress: it is found in a file that has mistakes elsewhere, too.
+func TestReadAddress(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"": DefaultListen,
+		"listen: 127.0.0.1:80\nweb_config: web.yml\nchekcs: [a.example]\nconcurrency: 0\n": "127.0.0.1:80 web.yml",
+		"listen:\nchecks: []\n": DefaultListen,
+		"listen: here\n":        "w:1:9: \"here\": write an address and a port",
+		"listen: [\n":           "w:1:",
+	} {
+		f, err := ReadAddress("w", strings.NewReader(text))
+		got := strings.TrimSpace(f.Listen.String() + " " + f.HTTP.WebConfig)
+		if err != nil {
+			got = err.Error()
+		}
+		if err == nil && got != want || !strings.HasPrefix(got, want) {
+			t.Errorf("%q: %s, want %s", text, got, want)
 		}
 	}
 }
