@@ -11,6 +11,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"database/sql"
 	_ "embed" // for the schema
@@ -81,12 +82,8 @@ func Open(path string) (*Store, error) {
 
 // OpenReadOnly opens a database that there is.
 func OpenReadOnly(path string) (*Store, error) {
-	file, err := os.Open(path) // SQLite would not say why it cannot
+	info, err := os.Stat(path) // which takes no lock away; see refused
 	if err != nil {
-		return nil, fmt.Errorf("store: %w", err)
-	}
-	info, err := file.Stat()
-	if err := errors.Join(err, file.Close()); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	if info.IsDir() {
@@ -98,7 +95,7 @@ func OpenReadOnly(path string) (*Store, error) {
 	}
 	got := 0
 	if err := s.db.QueryRow("PRAGMA user_version").Scan(&got); err != nil {
-		return nil, errors.Join(fmt.Errorf("store %s: %w", path, advised(err)), s.Close())
+		return nil, errors.Join(fmt.Errorf("store %s: %w", path, cmp.Or(refused(path), advised(err))), s.Close())
 	}
 	switch {
 	case got > version:
@@ -126,6 +123,19 @@ func open(path, mode string, pragmas ...string) (*Store, error) {
 		return nil, fmt.Errorf("store %s: %w", path, err)
 	}
 	return &Store{db}, nil
+}
+
+// refused is why a file cannot be read, which SQLite does not say; nil: it can.
+// It is asked only where SQLite has failed: to close a file takes away all locks
+// that this process has on it (POSIX, fcntl, F_SETLK), also those of a Store that
+// is open meanwhile, and another process may then delete what that still writes
+// to.
+func refused(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return file.Close()
 }
 
 // advised adds to why a database cannot be opened what to do about it, by the
