@@ -60,7 +60,7 @@ func (a *alerting) use(f watchfile.File) {
 		return nil
 	})
 	if err != nil {
-		a.log.Error("what is gone from the watch file could not be taken back from receivers of alerts", "err", err)
+		a.notTakenBack(err)
 	}
 	select {
 	case <-a.receivers:
@@ -71,13 +71,24 @@ func (a *alerting) use(f watchfile.File) {
 
 // Tell implements watch.Alerts.
 func (a *alerting) Tell(check string, at time.Time, after state.Machines, network alert.Network, write func([]alert.Decision) error) error {
-	return a.book.Tell(check, at, after, network, func(told []alert.Decision) error {
+	err := a.book.Tell(check, at, after, network, func(told []alert.Decision) error {
 		err := write(told)
 		if err == nil && len(told) > 0 {
 			a.deliverer.Wake()
 		}
 		return err
 	})
+	if err != nil {
+		return err
+	}
+	if err := a.book.Settle(); err != nil { // the run is kept all the same
+		a.notTakenBack(err)
+	}
+	return nil
+}
+
+func (a *alerting) notTakenBack(err error) {
+	a.log.Error("what is gone from the watch file could not be taken back from receivers of alerts yet", "err", err)
 }
 
 // alertChecks are checks as alerts speak of them.

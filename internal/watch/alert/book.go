@@ -42,6 +42,9 @@ type Book struct {
 	receivers []Receiver
 	checks    map[string]Check
 	told      map[Key]State
+	owed      func() error // what Use could not take back yet; nil: nothing
+	network   Network      // as the last run showed it that told anything; "": none did yet
+	since     time.Time    // of network
 }
 
 // NewBook goes on with what receivers were told.
@@ -49,8 +52,7 @@ func NewBook(told map[Key]State) *Book { return &Book{told: told} }
 
 // Use takes what the watch file says from now on. What was told of things that
 // are no longer watched is taken back, by the decisions that write must keep;
-// it must forget all receivers but these, too. If it cannot, that is left for
-// the next time.
+// it must forget all receivers but these, too. If it cannot, Settle tries again.
 func (b *Book) Use(checks []Check, receivers []Receiver, at time.Time, write func([]Decision) error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -76,15 +78,29 @@ func (b *Book) Use(checks []Check, receivers []Receiver, at time.Time, write fun
 		return cmp.Or(strings.Compare(a.Receiver, b.Receiver), strings.Compare(a.Check, b.Check), strings.Compare(a.Question.String(), b.Question.String()))
 	})
 	b.receivers, b.checks = receivers, now
-	if err := write(gone); err != nil {
-		return err
+	b.owed = func() error {
+		if err := write(gone); err != nil {
+			return err
+		}
+		b.take(gone)
+		// Who is gone from the file, and comes back, is new.
+		maps.DeleteFunc(b.told, func(key Key, _ State) bool {
+			return !slices.ContainsFunc(receivers, func(r Receiver) bool { return r.ID() == key.Receiver })
+		})
+		b.owed = nil
+		return nil
 	}
-	b.take(gone)
-	// Who is gone from the file, and comes back, is new.
-	maps.DeleteFunc(b.told, func(key Key, _ State) bool {
-		return !slices.ContainsFunc(receivers, func(r Receiver) bool { return r.ID() == key.Receiver })
-	})
-	return nil
+	return b.owed()
+}
+
+// Settle takes back what the last Use could not.
+func (b *Book) Settle() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.owed == nil {
+		return nil
+	}
+	return b.owed()
 }
 
 // watches reports whether a receiver is still told of a question of a check;
@@ -103,6 +119,9 @@ func (r Receiver) watches(key Key, c Check) bool {
 func (b *Book) Tell(check string, at time.Time, after state.Machines, network Network, write func([]Decision) error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if network != "" && network != b.network {
+		b.network, b.since = network, at.UTC()
+	}
 	var all []Decision
 	c, ok := b.checks[check]
 	for _, r := range b.receivers {
@@ -117,7 +136,7 @@ func (b *Book) Tell(check string, at time.Time, after state.Machines, network Ne
 			}
 		}
 		if r.Rule.OwnNetwork && network != "" {
-			all = b.decide(all, r, Check{}, b.finding(r, network, at), at)
+			all = b.decide(all, r, Check{}, b.finding(r), at)
 		}
 	}
 	if err := write(all); err != nil {
@@ -138,9 +157,9 @@ const (
 
 // finding is the state of our own network as a finding. It begins with the
 // first run that shows it.
-func (b *Book) finding(r Receiver, n Network, at time.Time) Finding {
-	f := Finding{Question: OwnNetwork, Confirmed: working, Since: at.UTC()}
-	if n == Trouble {
+func (b *Book) finding(r Receiver) Finding {
+	f := Finding{Question: OwnNetwork, Confirmed: working, Since: b.since}
+	if b.network == Trouble {
 		f.Confirmed = inTrouble
 	}
 	if told := b.told[Key{r.ID(), "", OwnNetwork}]; told.Axes == f.Confirmed {

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
-	"strings"
 	"time"
 
 	"github.com/rstprobe/rstprobe/internal/watch/state"
@@ -96,13 +95,13 @@ func (e Event) keyed() Event {
 	return e
 }
 
-// Link is the address of a run in the pages that people reach at base; "": it
-// has none.
+// Link is the address of a run in the pages that people reach at base, which
+// has no path; "": it has none.
 func Link(base string, run int64) string {
 	if base == "" || run == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s/run/%d", strings.TrimSuffix(base, "/"), run)
+	return fmt.Sprintf("%s/run/%d", base, run)
 }
 
 // unwatched is the end of a sentence about what will not be looked at again.

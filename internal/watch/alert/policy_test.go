@@ -283,3 +283,55 @@ func TestBookGoesOn(t *testing.T) {
 	p.tell(10, "shop", confirmed(resetNear, minute(1), minute(10)), "")
 	p.expect("webhook quiet: firing: shop, sni shop.example: reset by sni, author in_path, between hops 1 and 2; before: unknown")
 }
+
+// TestBookSettles: what could not be taken back is, once that can be kept, as
+// it would have been.
+func TestBookSettles(t *testing.T) {
+	t.Parallel()
+	p := newPages(t, nil)
+	p.use(0, checks, receiver("all", nil))
+	p.tell(1, "shop", confirmed(resetNear, minute(1), minute(1)), "")
+	p.said = nil
+	room := false
+	sometimes := func(ds []Decision) error {
+		if !room {
+			return errFull
+		}
+		return p.keep(ds)
+	}
+	if err := p.book.Use(checks[1:], []Receiver{receiver("all", nil)}, minute(2), sometimes); err != errFull { //nolint:errorlint // it is passed on as it is
+		t.Errorf("error %v", err)
+	}
+	if err := p.book.Settle(); err != errFull { //nolint:errorlint // likewise
+		t.Errorf("error %v", err)
+	}
+	p.expect()
+	room = true
+	for range 2 {
+		if err := p.book.Settle(); err != nil {
+			t.Error(err)
+		}
+	}
+	p.expect("webhook all: resolved: shop, sni shop.example: no longer watched; before: reset by sni, author in_path, between hops 1 and 2")
+	if e := p.all[len(p.all)-1]; !e.At.Equal(minute(2)) || e.Labels["team"] != "web" {
+		t.Errorf("event %+v", e)
+	}
+}
+
+// TestOwnNetworkBegins with the first run that shows it, however many it takes
+// to be told.
+func TestOwnNetworkBegins(t *testing.T) {
+	t.Parallel()
+	p := newPages(t, nil)
+	p.use(0, checks, receiver("line", func(r *Receiver) { r.Rule.OwnNetwork, r.Rule.Failures, r.Rule.Successes = true, 3, 2 }))
+	for n, network := range []Network{Works, Trouble, Works, Trouble, Trouble, "", Trouble, Works, Works} {
+		p.tell(n, "shop", nil, network)
+	}
+	p.expect(
+		"webhook line: firing: the network of rstprobe itself: in trouble, nothing answers any check; before: ok",
+		"webhook line: resolved: the network of rstprobe itself: ok again; before: in trouble, nothing answers any check",
+	)
+	if on, over := p.all[0], p.all[1]; !on.Since.Equal(minute(3)) || !on.FiringSince.Equal(minute(3)) || !on.At.Equal(minute(6)) || !over.Since.Equal(minute(7)) {
+		t.Errorf("from %v, told %v, to %v", on.Since, on.At, over.Since)
+	}
+}

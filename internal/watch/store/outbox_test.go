@@ -152,3 +152,25 @@ func TestOutboxOfWhoRepeats(t *testing.T) {
 		t.Errorf("next: %s %+v", got, m)
 	}
 }
+
+// TestMessageUnderWay: what becomes of a message whose receiver has gone
+// meanwhile is not noted of another one.
+func TestMessageUnderWay(t *testing.T) {
+	t.Parallel()
+	s := opened(t, filepath.Join(t.TempDir(), "rstprobe.db"))
+	tell := func(receiver string, receivers ...string) {
+		t.Helper()
+		if _, err := s.Tell([]alert.Decision{decision(receiver, "a", alert.Firing, 1)}, receivers); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tell("gone", "ops", "gone")
+	_, m := next(t, s, "gone")
+	tell("ops", "ops")
+	if err := s.Note(start, Attempt{ID: m.ID, Delivered: true}); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := next(t, s, "ops"); got != "firing a" {
+		t.Errorf("next: %q, want what was never sent", got)
+	}
+}

@@ -72,7 +72,7 @@ CREATE TABLE told (
 -- What is to be sent to receivers of alerts, or was, in the order in which it
 -- was decided.
 CREATE TABLE outbox (
-	id         INTEGER PRIMARY KEY,
+	id         INTEGER PRIMARY KEY AUTOINCREMENT, -- never used again: one may be under way that is deleted
 	receiver   TEXT    NOT NULL,
 	check_name TEXT    NOT NULL,
 	question   TEXT    NOT NULL,
@@ -81,7 +81,7 @@ CREATE TABLE outbox (
 	created    INTEGER NOT NULL,
 	due        INTEGER NOT NULL, -- when it is to be sent
 	attempts   INTEGER NOT NULL, -- that failed
-	repeat     INTEGER NOT NULL, -- 1: it is sent again and again until a later one on the question is there
+	repeat     INTEGER NOT NULL, -- 1: it is sent again and again, until a later one on the question is there at the latest
 	delivered  INTEGER,          -- when it was, the first time; NULL: it was not
 	done       INTEGER           -- when it came to be of no more concern; NULL: it still is
 );

@@ -47,7 +47,7 @@ func (f *File) setExternalURL(s string) error {
 		// Without the text, which may hold a password.
 		return errors.New("write the address at which people reach the pages, without a path, such as https://watch.example")
 	}
-	f.ExternalURL = s
+	f.ExternalURL = (&url.URL{Scheme: u.Scheme, Host: u.Host}).String() // without what may stand at its end: /, ? or #
 	return nil
 }
 

@@ -23,7 +23,7 @@ func readAlerts(t *testing.T, text string) (File, error) {
 func TestAlerts(t *testing.T) {
 	t.Parallel()
 	f, err := readAlerts(t, `
-external_url: https://watch.example/
+external_url: https://watch.example:8443/?#
 alerts:
   - name: plain
     webhook: {url: "https://hooks.example/a?b=c"}
@@ -65,7 +65,7 @@ alerts:
 		t.Errorf("alerts (-want +got):\n%s", diff)
 	}
 	body, err := f.Alerts[1].Via.(alert.Webhook).Template.Execute(alert.Event{Check: "shop"})
-	if string(body) != "shop" || err != nil || f.ExternalURL != "https://watch.example/" {
+	if string(body) != "shop" || err != nil || f.ExternalURL != "https://watch.example:8443" {
 		t.Errorf("the template makes %q, %v; external_url is %q", body, err, f.ExternalURL)
 	}
 }

@@ -114,13 +114,14 @@ func (d *Deliverer) use(ctx context.Context, now Receivers) {
 			cfg: d.cfg, receiver: r, base: now.ExternalURL, send: d.sender(r, d.cfg.Version), most: most(r),
 			wake: make(chan struct{}, 1), // one is enough to look again
 			log:  d.cfg.Log.With("receiver", r.Name),
-			done: make(chan struct{}),
+			done: make(chan struct{}), unkept: map[int64]time.Time{},
 		}
 		loops, fresh = append(loops, l), append(fresh, l)
 	}
 	for _, l := range old {
 		l.cancel()
 	}
+	d.Wake() // those that stay: the file may have taken something back
 	for _, l := range old {
 		<-l.done
 	}

@@ -96,8 +96,15 @@ func (w *world) Pending(receiver string, n int) {
 
 func webhook(name string) alert.Receiver { return alert.Receiver{Name: name, Via: alert.Webhook{}} }
 
-// decide puts events into the store.
+// decide puts events into the store, and says so.
 func (w *world) decide(r alert.Receiver, question string, statuses ...alert.Status) {
+	w.Helper()
+	w.write(r, question, statuses...)
+	w.d.Wake()
+}
+
+// write puts events into the store.
+func (w *world) write(r alert.Receiver, question string, statuses ...alert.Status) {
 	w.Helper()
 	var ds []alert.Decision
 	for _, s := range statuses {
@@ -108,7 +115,6 @@ func (w *world) decide(r alert.Receiver, question string, statuses ...alert.Stat
 	if _, err := w.store.Tell(ds, []string{"webhook a", "webhook b", "alertmanager am"}); err != nil {
 		w.Fatal(err)
 	}
-	w.d.Wake()
 }
 
 // run delivers for some virtual time.
@@ -123,6 +129,20 @@ func only(rs ...alert.Receiver) <-chan Receivers {
 	out := make(chan Receivers, 1) // the only ones
 	out <- Receivers{All: rs}
 	return out
+}
+
+// start delivers until end is called, to the last that came of reloads.
+func (w *world) start() (reloads chan<- Receivers, end func()) {
+	ctx, cancel := context.WithCancel(w.Context())
+	files, done := make(chan Receivers), make(chan struct{})
+	go func() {
+		defer close(done)
+		w.d.Run(ctx, files)
+	}()
+	return files, func() {
+		cancel()
+		<-done
+	}
 }
 
 func (w *world) expect(want ...string) {
@@ -387,12 +407,7 @@ func TestReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := webhook("a"), webhook("b")
 		w := newWorld(t, func(alert.Event, int) error { return nil })
-		ctx, cancel := context.WithCancel(t.Context())
-		reloads, done := make(chan Receivers), make(chan struct{})
-		go func() {
-			defer close(done)
-			w.d.Run(ctx, reloads)
-		}()
+		reloads, end := w.start()
 		reloads <- Receivers{All: []alert.Receiver{a}}
 		synctest.Wait()
 		w.decide(b, "one", alert.Firing)
@@ -403,8 +418,7 @@ func TestReload(t *testing.T) {
 		w.decide(a, "one", alert.Resolved)
 		w.decide(b, "one", alert.Resolved)
 		synctest.Wait()
-		cancel()
-		<-done
+		end()
 		w.expect("a firing one", "b firing one", "b resolved one")
 	})
 }
@@ -422,12 +436,7 @@ func TestReloadLeavesAlone(t *testing.T) {
 			return Receivers{All: []alert.Receiver{{Name: "a", Via: alert.Webhook{Template: made, Address: alert.Address{Headers: map[string]alert.Secret{"X": "1"}}}}}}
 		}
 		w := newWorld(t, func(alert.Event, int) error { return later{errDown, 2 * time.Hour} })
-		ctx, cancel := context.WithCancel(t.Context())
-		reloads, done := make(chan Receivers), make(chan struct{})
-		go func() {
-			defer close(done)
-			w.d.Run(ctx, reloads)
-		}()
+		reloads, end := w.start()
 		reloads <- told("{{.Summary}}")
 		a := webhook("a")
 		w.decide(a, "one", alert.Firing)
@@ -439,8 +448,7 @@ func TestReloadLeavesAlone(t *testing.T) {
 		reloads <- told("{{.Summary}}!")
 		synctest.Wait()
 		w.expect("a firing one", "a firing two")
-		cancel()
-		<-done
+		end()
 	})
 }
 
@@ -469,6 +477,124 @@ func TestStoppedWhileSending(t *testing.T) {
 		}
 		if diff := cmp.Diff(map[string]int{"a delivered": 1}, w.results); diff != "" {
 			t.Errorf("results (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestReloadTells: what a file takes back is told at once to who stays, though
+// something is under way to who does not.
+func TestReloadTells(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a, b := webhook("a"), webhook("b")
+		w := newWorld(t, func(e alert.Event, _ int) error {
+			if e.Receiver == "b" {
+				return errHangs
+			}
+			return nil
+		})
+		reloads, end := w.start()
+		w.write(b, "one", alert.Firing)
+		reloads <- Receivers{All: []alert.Receiver{a, b}}
+		synctest.Wait()
+		w.write(a, "one", alert.Resolved)
+		reloads <- Receivers{All: []alert.Receiver{a}}
+		synctest.Wait()
+		w.expect("b firing one", "a resolved one")
+		end()
+	})
+}
+
+// TestFullDiskAtAlertmanager: what fires is not over since the disk is full,
+// however much it is.
+func TestFullDiskAtAlertmanager(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		am := alert.Receiver{Name: "am", Via: alert.Alertmanager{}}
+		w := newWorld(t, func(alert.Event, int) error { return nil })
+		w.d.cfg.Store = full{w.store, time.Now().Add(time.Hour)}
+		const events = 2*batch + 1
+		for n := range events {
+			w.decide(am, fmt.Sprint(n), alert.Firing)
+		}
+		w.run(2*time.Hour, am)
+		last, longest := map[string]time.Duration{}, time.Duration(0)
+		for i, a := range w.arrivals {
+			longest = max(longest, w.times[i]-last[a])
+			last[a] = w.times[i]
+		}
+		if len(last) != events || longest > 2*resend || w.times[len(w.times)-1] < 2*time.Hour-2*resend {
+			t.Errorf("%d of %d were told, with pauses of up to %v", len(last), events, longest)
+		}
+		if w.results["am delivered"] != events || len(w.arrivals) > 125*events {
+			t.Errorf("%v of %d attempts", w.results, len(w.arrivals))
+		}
+	})
+}
+
+// TestClockSetBack: what is repeated every minute does not wait for the time
+// that it was.
+func TestClockSetBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		am := alert.Receiver{Name: "am", Via: alert.Alertmanager{}}
+		w := newWorld(t, func(alert.Event, int) error { return nil })
+		w.decide(am, "one", alert.Firing)
+		ms, err := w.store.Next(am.ID(), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.store.Note(time.Now(), store.Attempt{ID: ms[0].ID, Delivered: true, Again: time.Now().Add(2 * time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+		w.run(time.Second, am)
+		w.expect("am firing one")
+	})
+}
+
+// counted counts what is noted.
+type counted struct {
+	Store
+	notes int
+}
+
+func (c *counted) Note(at time.Time, attempts ...store.Attempt) error {
+	c.notes++
+	return c.Store.Note(at, attempts...)
+}
+
+// TestRefusedTogether: where all must go one by one, they stay together, and
+// once it is down nothing more is tried of it.
+func TestRefusedTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		am := alert.Receiver{Name: "am", Via: alert.Alertmanager{}}
+		down := false
+		w := newWorld(t, func(e alert.Event, attempt int) error {
+			switch {
+			case e.Summary == "1":
+				return refusal{errDown}
+			case down && e.Summary == "3" && attempt%2 == 0:
+				return errDown
+			}
+			return nil
+		})
+		c := &counted{Store: w.store}
+		w.d.cfg.Store = c
+		for n := range 10 {
+			w.decide(am, fmt.Sprint(n), alert.Firing)
+		}
+		w.run(time.Second, am)
+		if len(w.arrivals) != 2*10 || c.notes != 1 || w.results["am delivered"] != 9 || w.results["am failed"] != 1 {
+			t.Errorf("%d attempts, noted %d times, %v", len(w.arrivals), c.notes, w.results)
+		}
+		down, w.arrivals, c.notes = true, nil, 0
+		for n := range 10 {
+			w.decide(am, fmt.Sprint(n), alert.Changed)
+		}
+		w.run(time.Second, am)
+		if len(w.arrivals) != 10+4 || c.notes != 1 || w.results["am delivered"] != 9+2 {
+			t.Errorf("%v, noted %d times, %v", w.arrivals, c.notes, w.results)
 		}
 	})
 }

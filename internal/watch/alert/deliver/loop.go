@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/rstprobe/rstprobe/internal/watch/alert"
@@ -38,7 +39,8 @@ type loop struct {
 	most     int // events at once
 	wake     chan struct{}
 	log      *slog.Logger
-	pause    time.Time // nothing is sent before
+	pause    time.Time           // nothing is sent before
+	unkept   map[int64]time.Time // when messages are sent again of which the store could not note that; see note
 	cancel   context.CancelFunc
 	done     chan struct{} // closed: nothing is under way any more
 }
@@ -67,16 +69,16 @@ func (l *loop) start(ctx context.Context) {
 func (l *loop) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		wait := nap
-		ms, err := l.cfg.Store.Next(l.receiver.ID(), l.most)
+		ms, err := l.cfg.Store.Next(l.receiver.ID(), l.most+len(l.unkept))
 		if err != nil {
 			l.log.Error("the alerts to send cannot be read", "err", err)
 		}
 		due := ms[:0]
 		for _, m := range ms {
-			if left := l.until(m); left <= 0 {
-				due = append(due, m)
-			} else {
+			if left := l.until(m); left > 0 {
 				wait = min(wait, left)
+			} else if len(due) < l.most {
+				due = append(due, m)
 			}
 		}
 		l.count()
@@ -96,11 +98,17 @@ func (l *loop) run(ctx context.Context) {
 
 // until is how long a message has to wait.
 func (l *loop) until(m store.Message) time.Duration {
-	due := m.Due
+	due, longest := m.Due, maxPause+lastRetry
+	if again, ok := l.unkept[m.ID]; ok {
+		due = again
+	}
 	if l.pause.After(due) {
 		due = l.pause
 	}
-	if wait := time.Until(due); wait <= maxPause+lastRetry {
+	if m.Repeat {
+		longest = resend + max(0, time.Until(l.pause))
+	}
+	if wait := time.Until(due); wait <= longest {
 		return wait
 	}
 	return 0 // the clock was set back
@@ -123,32 +131,47 @@ func (l *loop) deliver(ctx context.Context, ms []store.Message) {
 		m.Event.URL = alert.Link(l.base, m.Event.Run)
 		events = append(events, m.Event)
 	}
-	err := l.attempt(ctx, events)
-	if err != nil && ctx.Err() != nil { // it was cut short by us: the next one to run sends it
-		return
-	}
-	if len(ms) > 1 && errors.As(err, new(refusal)) { // of which one, the answer does not say
-		for _, m := range ms {
-			if ctx.Err() == nil {
-				l.deliver(ctx, []store.Message{m})
-			}
-		}
+	errs := l.each(ctx, events)
+	if err := errors.Join(errs...); err != nil && ctx.Err() != nil { // it was cut short by us: the next one to run sends it
 		return
 	}
 	now := time.Now()
-	if ask := (later{}); errors.As(err, &ask) { // it is the receiver that has too much, not the message
+	if ask := (later{}); errors.As(errs[len(errs)-1], &ask) { // it is the receiver that has too much, not the message
 		l.pause = now.Add(min(ask.after, maxPause))
 	}
 	jitter := rand.Float64() // the same for all, so that they stay together
 	var attempts []store.Attempt
-	for _, m := range ms {
-		attempts = append(attempts, store.Attempt{ID: m.ID, Delivered: err == nil, Again: l.again(m, err, now, jitter)})
+	for i, m := range ms {
+		attempts = append(attempts, store.Attempt{ID: m.ID, Delivered: errs[i] == nil, Again: l.again(m, errs[i], now, jitter)})
 	}
-	l.note(ctx, now, attempts)
+	if !l.note(ctx, now, attempts) {
+		return
+	}
 	l.count()
 	for i, m := range ms {
-		l.tell(ctx, m, err, attempts[i].Again)
+		l.tell(ctx, m, errs[i], attempts[i].Again)
 	}
+}
+
+// each sends events, and returns what became of each. Where they are refused
+// together, the answer does not say which of them is not wanted: each goes
+// alone then, until that fails for a reason that all of them share.
+func (l *loop) each(ctx context.Context, events []alert.Event) []error {
+	err := l.attempt(ctx, events)
+	errs := slices.Repeat([]error{err}, len(events))
+	if len(events) == 1 || !errors.As(err, new(refusal)) {
+		return errs
+	}
+	for i := range events {
+		switch {
+		case ctx.Err() != nil:
+			err = ctx.Err()
+		case err == nil || errors.As(err, new(refusal)):
+			err = l.attempt(ctx, events[i:i+1])
+		}
+		errs[i] = err
+	}
+	return errs
 }
 
 // tell tells the observer and the log of an attempt. The log comes last: who
@@ -217,20 +240,28 @@ func (l *loop) again(m store.Message, err error, now time.Time, jitter float64) 
 
 // note has the store keep what became of attempts. As long as it does not,
 // such as on a full disk, nothing else is sent, and what arrived is not sent
-// again unless the program ends.
-func (l *loop) note(ctx context.Context, at time.Time, attempts []store.Attempt) {
+// again unless the program ends. But who wants to know what is goes on to be
+// told every minute: what it no longer hears of, it takes for over.
+func (l *loop) note(ctx context.Context, at time.Time, attempts []store.Attempt) (kept bool) {
 	for {
 		err := l.cfg.Store.Note(at, attempts...)
 		if err == nil {
-			return
+			clear(l.unkept)
+			return true
 		}
 		l.log.Error("what became of an alert could not be kept", "err", err)
+		if l.receiver.Standing() {
+			for _, a := range attempts {
+				l.unkept[a.ID] = at.Add(resend)
+			}
+			return false
+		}
 		t := time.NewTimer(nap)
 		select {
 		case <-t.C:
 		case <-ctx.Done():
 			t.Stop()
-			return
+			return false
 		}
 	}
 }

@@ -98,9 +98,8 @@ func newPoster(a alert.Address, timeout time.Duration, version string) poster {
 const maxSecretFile = 64 << 10
 
 // post posts a body to a path below the address, with an idempotency key or
-// "". It arrived if the answer
-// begins with a status of success (RFC 9110, section 15.3); the rest of the
-// answer is of no interest.
+// "". It arrived if the answer begins with a status of success (RFC 9110,
+// section 15.3); the rest of the answer is of no interest.
 func (p poster) post(ctx context.Context, path string, body []byte, key string) error {
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
