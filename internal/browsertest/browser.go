@@ -58,13 +58,14 @@ type View struct {
 // Widths are those that every page must fit: a small phone and a desktop.
 var Widths = []int{360, 1280}
 
-// Open starts a browser, which ends with the test. It skips the test where
-// there is none.
+// Open starts a browser, which ends with the test. To it, all names in .example
+// are those of this machine: pages from there are not trusted as those of
+// loopback are. It skips the test where there is none.
 func Open(t testing.TB) *Browser {
 	t.Helper()
 	testenv.Need(t, "chromium")
 	options := append(chromedp.DefaultExecAllocatorOptions[:len(chromedp.DefaultExecAllocatorOptions):len(chromedp.DefaultExecAllocatorOptions)],
-		chromedp.ExecPath("chromium"), chromedp.DisableGPU)
+		chromedp.ExecPath("chromium"), chromedp.DisableGPU, chromedp.Flag("host-resolver-rules", "MAP *.example 127.0.0.1"))
 	if os.Geteuid() == 0 { // chromium refuses its sandbox to root
 		options = append(options, chromedp.NoSandbox)
 	}

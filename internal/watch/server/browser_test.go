@@ -3,6 +3,7 @@ package server
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/rstprobe/rstprobe/internal/browsertest"
@@ -12,7 +13,12 @@ import (
 // allow is enough, and from the page that was wanted one comes to it.
 func TestSigningIn(t *testing.T) {
 	b := browsertest.Open(t)
-	w := newWorld(t, Settings{Token: token})
+	t.Run("from this machine", func(t *testing.T) { signIn(t, b, "127.0.0.1") })
+	t.Run("from another one", func(t *testing.T) { signIn(t, b, "watch.example") })
+}
+
+func signIn(t *testing.T, b *browsertest.Browser, host string) {
+	w := newWorld(t, Settings{Token: token, Hosts: []string{host}})
 	w.pages = http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		if file, ok := map[string]string{
 			"/assets/report.css": "../../../report/templates/style.css", "/assets/page.css": "../page/assets/page.css", "/assets/icon.svg": "../page/assets/icon.svg",
@@ -23,10 +29,13 @@ func TestSigningIn(t *testing.T) {
 		out.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = fmt.Fprintf(out, "<!DOCTYPE html><html lang=en><link rel=icon href=/assets/icon.svg><title>rstprobe</title><h1>You are at %s</h1>", r.URL.Path)
 	})
-	base := "http://" + w.serve()
+	base := "http://" + strings.Replace(w.serve(), "127.0.0.1", host, 1)
 	t.Cleanup(func() { b.Visit(t, "about:blank", browsertest.View{Width: 360}) }) // the server waits for its connections
 	for _, dark := range []bool{false, true} {
 		for _, flaw := range b.Visit(t, base+"/check/shop", browsertest.View{Width: 360, Dark: dark}) {
+			if host != "127.0.0.1" && strings.Contains(flaw, "Cross-Origin-Opener-Policy header has been ignored") {
+				continue // it tells that over HTTP there is no such thing
+			}
 			t.Errorf("dark %v: %s", dark, flaw)
 		}
 	}

@@ -7,13 +7,15 @@ import (
 
 // headers are those of every answer, unless a handler or the web configuration
 // says otherwise. Pages load nothing from elsewhere, run no script that is not
-// a file of ours, and stand in no frame. What they show is of the moment.
+// a file of ours, and stand in no frame. What they show is of the moment. Nobody
+// else is told where a link stood; to us, a form without that would come from
+// the origin "null", which over HTTP counts as that of another site.
 var headers = map[string]string{
 	"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; " +
 		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
 	"X-Content-Type-Options":       "nosniff",
 	"X-Frame-Options":              "DENY",
-	"Referrer-Policy":              "no-referrer",
+	"Referrer-Policy":              "same-origin",
 	"Permissions-Policy":           permissions(),
 	"Cross-Origin-Opener-Policy":   "same-origin",
 	"Cross-Origin-Resource-Policy": "same-origin",

@@ -200,6 +200,19 @@ func TestTokenIsWhole(t *testing.T) {
 	}
 }
 
+// TestSignIn: where there are users, a token opens nothing, and there is
+// nothing to sign out of.
+func TestSignIn(t *testing.T) {
+	t.Parallel()
+	web := filepath.Join(t.TempDir(), "web.yml")
+	if err := os.WriteFile(web, []byte("basic_auth_users: {prometheus: $2y$10$x}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if !SignIn(token, "") || SignIn("", "") || SignIn(token, web) {
+		t.Errorf("with a token: %v, without: %v, with users: %v", SignIn(token, ""), SignIn("", ""), SignIn(token, web))
+	}
+}
+
 func TestNeedsToken(t *testing.T) {
 	t.Parallel()
 	for listen, want := range map[string]bool{
