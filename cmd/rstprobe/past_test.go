@@ -277,16 +277,14 @@ func TestPastIsInterrupted(t *testing.T) {
 	}
 }
 
-// once lets one line through and then does something.
-type once struct {
+// watched does something before it takes what is written.
+type watched struct {
 	bytes.Buffer
-	then func() error
+	first func()
 }
 
-func (w *once) Write(b []byte) (int, error) {
-	if err := w.then(); err != nil {
-		return 0, err
-	}
+func (w *watched) Write(b []byte) (int, error) {
+	w.first()
 	return w.Buffer.Write(b)
 }
 
@@ -298,7 +296,7 @@ func TestExportEndsEarly(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var errs bytes.Buffer
-	out := &once{then: func() error { cancel(); return nil }}
+	out := &watched{first: cancel}
 	code := run(ctx, []string{"rstprobe", "history", "--export", "--store", db}, nil, out, &errs, (&fakeSystem{}).system())
 	all := strings.Count(do(t, db, "", exitOK, "history --export --store DB").stdout, "\n")
 	if n := strings.Count(out.String(), "\n"); code != exitInterrupted || n == 0 || n >= all || !strings.HasSuffix(out.String(), "}\n") {

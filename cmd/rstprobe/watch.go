@@ -24,6 +24,7 @@ import (
 	"github.com/rstprobe/rstprobe/internal/watch"
 	"github.com/rstprobe/rstprobe/internal/watch/metrics"
 	"github.com/rstprobe/rstprobe/internal/watch/page"
+	"github.com/rstprobe/rstprobe/internal/watch/server"
 	"github.com/rstprobe/rstprobe/internal/watch/store"
 	"github.com/rstprobe/rstprobe/internal/watch/watchfile"
 	"github.com/rstprobe/rstprobe/internal/wire/pcapio"
@@ -137,7 +138,8 @@ func (p *program) watch(c *cli.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, past.Close()) }()
 	w.pages = page.New(page.Config{
-		History: past, Log: w.log, Version: version(), SignIn: func() bool { return w.surface.Load().server.Token != "" },
+		History: past, Log: w.log, Version: version(),
+		SignIn: func() bool { return server.SignIn(w.surface.Load().server.Token, w.file.HTTP.WebConfig) },
 	})
 	listener, err := (&net.ListenConfig{}).Listen(c.Context, "tcp", w.file.Listen.String())
 	if err != nil {

@@ -20,7 +20,8 @@ const healthPatience = 3 * time.Second
 
 // healthy asks the watch that runs with the file whether it is well, for
 // container engines, which look only at the exit code: 0 if it is. It is, too, if
-// the file has mistakes by now and it goes on with what that said before.
+// a key or a value in the file is wrong by now and it goes on with what that said
+// before; what is no YAML does not say whom to ask.
 func (w *watching) healthy(ctx context.Context) error {
 	r, err := os.Open(w.path)
 	if err != nil {

@@ -45,7 +45,8 @@ const special = "*&![]{}"
 func (n Node) misread(err error) error {
 	if e := yaml.Error(nil); errors.As(err, &e) && e.GetToken() != nil {
 		at, message := e.GetToken().Position, e.GetMessage()
-		if at != nil && at.Line >= 1 && at.Line <= len(n.file.lines) && strings.ContainsAny(n.file.lines[at.Line-1], special) {
+		twice := strings.Contains(message, "already defined") // of a key, which quotes do not mend
+		if !twice && at != nil && at.Line >= 1 && at.Line <= len(n.file.lines) && strings.ContainsAny(n.file.lines[at.Line-1], special) {
 			message += "; a text that has any of " + special + " in it stands in quotes"
 		}
 		return n.file.errorAt(at, message)

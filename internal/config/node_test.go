@@ -74,6 +74,7 @@ func TestParseErrors(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, text, want string }{
 		{"same key twice", "rate: 1\nrate: 2\n", "c.yaml:2:1: "},
+		{"same key twice, in brackets", "a: {b: 1, b: 2}\n", "already defined at [1:5]\n"},
 		{"two documents", "rate: 1\n---\nrate: 2\n", "c.yaml:3:1: a second document"},
 		{"open bracket", "a: [1, 2\n", "c.yaml:1:4: "},
 		{"open quote", "a: 'x\n", "c.yaml:1:4: "},

@@ -3,7 +3,6 @@ package watch
 import (
 	"context"
 	"maps"
-	"reflect"
 	"slices"
 	"time"
 
@@ -51,11 +50,14 @@ func (w *Watcher) measure(ctx context.Context, c watchfile.Check, at time.Time, 
 
 // judge takes what a run shows that began at a time. One that was interrupted,
 // as is the program then, shows nothing, and neither does one of a check that is
-// gone by now, or no longer as it was.
+// gone by now, or has another target. What else may have changed says how it is
+// to be taken.
 func (w *Watcher) judge(c watchfile.Check, run store.Run, began time.Time) (state.Machines, []state.Change) {
-	if run.Document.Interrupted || !reflect.DeepEqual(c, w.checks[c.Name]) {
+	now, ok := w.checks[c.Name]
+	if run.Document.Interrupted || !ok || now.Target != c.Target {
 		return w.known[c.Name], nil
 	}
+	c = now
 	life := state.Life(run.Document)
 	w.network.Note(c.Name, run.Started, life)
 	if trouble := w.network.Trouble(len(w.checks)); w.trouble == nil || *w.trouble != trouble {
@@ -77,7 +79,7 @@ func (w *Watcher) judge(c watchfile.Check, run store.Run, began time.Time) (stat
 			after[key] = after[key].Postpone(run.Ended, p)
 			continue
 		}
-		machine, change := after[key].Step(key, r, p, w.network.AliveElsewhere(c.Name))
+		machine, change := after[key].Step(key, r, p, w.network.AliveElsewhere(c.Name, run.Ended))
 		if after[key] = machine; change != nil {
 			changes = append(changes, *change)
 		}

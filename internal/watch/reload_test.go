@@ -104,6 +104,27 @@ func TestGoneAndBack(t *testing.T) {
 	})
 }
 
+// TestReloadWithinARun: what it finds counts, whatever else the file says of the
+// check now, if the target is the same.
+func TestReloadWithinARun(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory()
+		w := watcher(t, m, func(watchfile.Check) (time.Duration, probe.Outcome) { return 10 * time.Minute, probe.Reset }, 1)
+		shop := check("shop", "a.example", 30*time.Minute)
+		shop.Confirm = 0
+		reload, stop := begin(t, w, shop)
+		time.Sleep(time.Minute)
+		shop.Labels, shop.Interval = map[string]string{"team": "web"}, 20*time.Minute
+		reload(shop)
+		time.Sleep(10 * time.Minute) // the first run has ended, the second has not
+		stop()
+		if runs, changes := m.runs["shop"], m.changes["shop"]; len(runs) != 2 || len(changes) != 1 || !changes[0].At.Equal(runs[0].Ended) {
+			t.Errorf("%d runs, changes %v", len(runs), changes)
+		}
+	})
+}
+
 // TestReloadWithinAConfirmation: what is suspected stays suspected, and is told
 // once; but not of another target, however often it was seen at the old one.
 func TestReloadWithinAConfirmation(t *testing.T) {

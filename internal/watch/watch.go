@@ -47,7 +47,7 @@ type Observer interface {
 	Watched(checks []watchfile.Check)                             // from now on
 	Known(check string, now state.Machines)                       // at the start, and after every run
 	Ran(run store.Run, lag time.Duration, changes []state.Change) // lag: how late it began
-	Missed(check string, slots int)                               // since the check was still busy
+	Missed(check string, slots int)                               // since their time went by
 	Network(trouble bool)                                         // ours, with the first run and whenever it changes
 	Failed(check string, measuring bool)                          // to measure, or else to keep what was
 }

@@ -117,7 +117,8 @@ func (m Machine) step(q Question, r Reading, p Patience, aliveElsewhere func(sin
 	if !r.Healthy || !r.Axes.Known() {
 		return m, nil
 	}
-	if r.Target != m.Target || r.At.Before(m.LastAt) { // somebody else is asked, or the clock was set back
+	setBack := r.At.Before(m.LastAt) || m.Candidate != nil && r.At.Before(m.Candidate.Voted) // the clock
+	if r.Target != m.Target || setBack {
 		m = m.afresh(r)
 	}
 	if !r.Life && !aliveElsewhere(m.silentSince(r)) {

@@ -368,7 +368,7 @@ func TestNetwork(t *testing.T) {
 		t.Error("trouble before a has run")
 	}
 	n.Note("a", start, true)
-	if n.Trouble(2) || n.AliveElsewhere("a")(start.Add(-1)) || !n.AliveElsewhere("b")(start.Add(-1)) || n.AliveElsewhere("b")(start) {
+	if n.Trouble(2) || n.AliveElsewhere("a", start)(start.Add(-1)) || !n.AliveElsewhere("b", start)(start.Add(-1)) || n.AliveElsewhere("b", start)(start) {
 		t.Error("a shows life, b does not")
 	}
 	n.Note("a", start.Add(time.Minute), false)
@@ -376,7 +376,7 @@ func TestNetwork(t *testing.T) {
 		t.Error("no trouble though nobody shows life")
 	}
 	n.Forget("a")
-	if !n.Trouble(1) || n.AliveElsewhere("b")(start.Add(-1)) {
+	if !n.Trouble(1) || n.AliveElsewhere("b", start)(start.Add(-1)) {
 		t.Error("a is still known")
 	}
 }
@@ -389,11 +389,14 @@ func TestLifeBeforeIsNone(t *testing.T) {
 	var n Network
 	n.Note("long", at, true)
 	for since, want := range map[time.Time]bool{at.Add(-time.Second): true, at: false, at.Add(time.Second): false} {
-		if got := n.AliveElsewhere("other")(since); got != want {
+		if got := n.AliveElsewhere("other", at.Add(time.Minute))(since); got != want {
 			t.Errorf("alive since %v: %v, want %v", since, got, want)
 		}
 	}
-	if n.AliveElsewhere("long")(at.Add(-time.Second)) {
+	if n.AliveElsewhere("long", at.Add(time.Minute))(at.Add(-time.Second)) {
 		t.Error("its own life is taken for that of another")
+	}
+	if back := at.Add(-time.Hour); n.AliveElsewhere("other", back)(back.Add(-time.Second)) {
+		t.Error("life that is yet to come, since the clock was set back, is taken for life")
 	}
 }

@@ -31,11 +31,12 @@ func (n *Network) Note(check string, began time.Time, life bool) {
 func (n *Network) Forget(check string) { delete(n.last, check) }
 
 // AliveElsewhere returns whether a run of another check that began after a time
-// has shown life.
-func (n *Network) AliveElsewhere(check string) func(since time.Time) bool {
+// has shown life. One that began later than now did so before the clock was set
+// back.
+func (n *Network) AliveElsewhere(check string, now time.Time) func(since time.Time) bool {
 	return func(since time.Time) bool {
 		for name, s := range n.last {
-			if name != check && s.alive.After(since) {
+			if name != check && s.alive.After(since) && !s.alive.After(now) {
 				return true
 			}
 		}

@@ -101,6 +101,23 @@ func TestClockSetBack(t *testing.T) {
 	}
 }
 
+// TestClockSetBackInSilence: what was suspected while nothing answered, by a
+// clock that was ahead, does not hold up what is found when something does.
+func TestClockSetBackInSilence(t *testing.T) {
+	t.Parallel()
+	w := newWorld(from(0*time.Second, fine, 10*time.Minute, blocked))
+	dead := func(time.Time) bool { return false }
+	m, _ := Machine{}.Step(question, Reading{At: start, Axes: fine, Healthy: true, Life: true}, patience, dead)
+	w.Machine, _ = m.Step(question, Reading{At: start.Add(24 * time.Hour), Axes: blocked, Healthy: true}, patience, dead)
+	if w.Candidate == nil {
+		t.Fatal("nothing is suspected")
+	}
+	w.until(20 * time.Minute)
+	if len(w.changes) != 1 || !w.changes[0].Since.Equal(start.Add(10*time.Minute)) || w.changes[0].At.Sub(w.changes[0].Since) != 233*time.Second {
+		t.Errorf("changes %+v", w.changes)
+	}
+}
+
 // TestAnotherTarget: what was suspected, and what has turned, was so of the old
 // one; what is confirmed is what the new one is compared with.
 func TestAnotherTarget(t *testing.T) {
