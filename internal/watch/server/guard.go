@@ -39,13 +39,6 @@ func (g *guard) protect(next http.Handler) http.Handler {
 	})
 }
 
-// SignIn reports whether people sign in with a token. Where the web
-// configuration asks who they are, they neither do nor can sign out.
-func SignIn(token, web string) bool {
-	c, err := readWeb(web)
-	return token != "" && err == nil && !c.users
-}
-
 // open reports whether something is for everybody: the way in, and what it
 // looks like.
 func open(r *http.Request) bool {

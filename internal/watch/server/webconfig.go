@@ -68,6 +68,13 @@ func Encrypted(path string) bool {
 	return err == nil && c.tls
 }
 
+// SignIn reports whether people sign in with a token. Where the web
+// configuration asks who they are, they neither do nor can sign out.
+func SignIn(token, web string) bool {
+	c, err := readWeb(web)
+	return token != "" && err == nil && !c.users
+}
+
 // certified reports whether a client has a certificate by one of those whose
 // certificates it may have.
 func certified(r *http.Request, web string) bool {
